@@ -1,0 +1,206 @@
+import type { Logger } from "pino";
+import type { z } from "zod";
+import type { Disk, Written } from "./disk.ts";
+import type { HistoryNaming } from "./nas/naming.ts";
+import type { ReadBack } from "./nas/read-back.ts";
+import type { Override, RunDescription } from "./run/description.ts";
+import type { Step } from "./step.ts";
+
+/*
+ * What an app type is to the core. A type is a folder in functions/ with three files:
+ * app.ts exports `app: AppType` (all that an idle function loads), backup.ts exports `backup: BackupApp`,
+ * restore.ts exports `restore: RestoreApp`.
+ */
+
+// biome-ignore lint/suspicious/noExplicitAny: a registry of apps holds types with different settings
+export type AnyAppType = AppType<any, any>;
+
+export interface AppType<Settings, Src extends Source = Source> {
+  /** The type's folder in functions/, and the default name of its one app. */
+  readonly type: string;
+  /** For people: "Factorio". */
+  readonly title: string;
+  /** The app's own settings in keepsake.yaml, with the asker's site as defaults. A strict object. */
+  readonly settings: z.ZodType<Settings>;
+  /** Restore points kept when the settings do not say otherwise. */
+  readonly keep: number;
+  /** The files of a restore point. */
+  readonly artefacts: readonly Artefact[];
+  loadBackup(): Promise<BackupApp<Settings, Src>>;
+  loadRestore(): Promise<RestoreApp<Settings>>;
+}
+
+/** One file of a restore point: `backups/<latest>` and, by its naming, `backups/history/<name>`. */
+export interface Artefact {
+  /** Names it within the app: "save". */
+  readonly kind: string;
+  /** "latest.zip" */
+  readonly latest: string;
+  readonly naming: HistoryNaming;
+}
+
+/** What the steps of one run of one app are given. */
+export interface RunContext<Settings = unknown> {
+  readonly app: { readonly name: string; readonly type: string; readonly title: string };
+  readonly settings: Settings;
+  readonly run: RunDescription;
+  /** Changes to files. */
+  readonly disk: Disk;
+  /** Any other change: an SQL statement, a command. */
+  readonly step: Step;
+  readonly log: Logger;
+  /** Aborts when the run is cancelled, or its lock is lost. */
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  allows(override: Override): boolean;
+  /** Tells whoever follows the run. `phase` is a short verb phrase: "copying", "verifying". */
+  progress(phase: string, doneBytes?: number, totalBytes?: number): void;
+  /** Something that the user should know though the run goes on; it is part of the result. */
+  warn(message: string): void;
+}
+
+/** Which data this is, apart from what is in it now: a map's id, a database system's identifier, a store. */
+export interface Identity {
+  /** Stays the same as long as it is the same world, server or store. */
+  readonly id: string;
+  /** For people: "map 3f2a…", "PostgreSQL system 7312…, database shared". */
+  readonly label: string;
+}
+
+/** The data as `examine` found it. An app adds what its own `capture` needs. */
+export interface Source {
+  /** Absent when this app cannot tell one source from another. */
+  readonly identity?: Identity;
+  /** What is compared with the restore point before, to notice that most of the data is gone. */
+  readonly sizeBytes?: number;
+  /**
+   * A complete stat fingerprint (`source/fingerprint.ts`): equal means that no byte was touched since, so nothing
+   * is read again. Absent when only reading can tell.
+   */
+  readonly fingerprint?: string;
+}
+
+/** A JSON object: what an app records about a restore point in its manifest. */
+export type Facts = { readonly [key: string]: unknown };
+
+export interface BackupApp<Settings, Src extends Source = Source> {
+  /**
+   * Finds the data, makes the disk current (a save in the game), and says what it is. Changes nothing on the NAS.
+   * @throws {Failure} `source_missing`, `source_empty`, `source_unreachable`.
+   */
+  examine(ctx: RunContext<Settings>): Promise<Src>;
+  /**
+   * Streams the data into the stage, one file for each artefact.
+   * @throws {Failure} `source_changing` when the data kept moving, `source_invalid`, `tool_failed`.
+   */
+  capture(ctx: RunContext<Settings>, source: Src, stage: Stage): Promise<Capture>;
+  /**
+   * Proves the files of a restore point, staged or published, by reading all of them.
+   * The core compares sizes and sha256 itself; this looks at what the bytes mean.
+   * @throws {Failure} `backup_damaged` (which file, where, why), `backup_hostile`.
+   */
+  verify(files: ReadonlyMap<string, ReadBack>, options: { signal?: AbortSignal }): Promise<Verified>;
+}
+
+export interface Verified {
+  readonly facts: Facts;
+  readonly identity?: Identity;
+}
+
+/** Where a capture writes: files under hidden names on the NAS, not yet a backup. */
+export interface Stage {
+  /**
+   * Writes the file of one artefact in one pass.
+   * @param kind Which artefact.
+   * @param bytes The content.
+   * @param totalBytes For the progress, when it is known.
+   */
+  write(kind: string, bytes: AsyncIterable<Uint8Array>, totalBytes?: number): Promise<Written>;
+}
+
+export interface Capture {
+  /** The moment that the copy shows, in ms since the epoch: names and mtimes come from it. */
+  readonly takenAtMs: number;
+  /**
+   * By artefact: what the data is, whatever its container looks like. Two captures of equal data have equal checksums.
+   */
+  readonly checksums: ReadonlyMap<string, string>;
+  /** As in `Source`, when only the capture can tell. */
+  readonly sizeBytes?: number;
+  readonly fingerprint?: string;
+  readonly facts?: Facts;
+}
+
+export interface RestoreApp<Settings> {
+  /** Whether the app is stopped before its data is replaced. */
+  readonly needsStop: boolean;
+  /** Tells the players, and gives them time. Failing here does not fail the restore; it is warned about. */
+  beforeStop?(ctx: RunContext<Settings>): Promise<void>;
+  /** The place where restored data goes. Opens nothing that has to be closed. */
+  target(ctx: RunContext<Settings>): RestoreTarget;
+}
+
+/**
+ * The app's present data, and the way to replace it whole or not at all. Every method journals beside the data what
+ * it does, so that `recover` in another process can finish it or undo it after a crash at any point.
+ * The order is stage, swap, then commit or rollBack.
+ */
+export interface RestoreTarget {
+  /**
+   * Undoes a swap that was not committed, removes what was staged, and finishes what was committed.
+   * The first thing of every run.
+   */
+  recover(): Promise<Recovered>;
+  /** What would be replaced; undefined when there is nothing. Read only. */
+  present(): Promise<PresentData | undefined>;
+  /** Puts verified files beside the present data, verified once more as they arrive there. The app is not touched. */
+  stage(files: ReadonlyMap<string, ReadBack>, point: PointFacts): Promise<void>;
+  /** Puts a set-aside state in the place of a staged one (undo). */
+  stageAside(aside: Aside): Promise<void>;
+  /** Sets the present data aside and puts what is staged in its place. */
+  swap(): Promise<void>;
+  /** Puts the present data back. */
+  rollBack(): Promise<void>;
+  /** Keeps the swap: closes the journal; what was set aside stays. */
+  commit(): Promise<void>;
+  /** What was set aside, newest first. */
+  asides(): Promise<Aside[]>;
+  removeAside(aside: Aside): Promise<void>;
+  /**
+   * `TO=`: restores beside production, touching nothing of it.
+   * @returns Where it is, for people.
+   * @throws {Failure} `target_exists`, `target_invalid`.
+   */
+  place(files: ReadonlyMap<string, ReadBack>, point: PointFacts, to: string): Promise<string>;
+}
+
+/** What a manifest says of the point that is being restored; a file of the incumbent's has no manifest, so no facts. */
+export interface PointFacts {
+  readonly id: string;
+  readonly takenAtMs: number;
+  readonly facts?: Facts;
+  readonly identity?: Identity;
+}
+
+export interface Recovered {
+  readonly action: "nothing" | "rolled_back" | "rolled_forward" | "cleaned";
+  /** The run that left it. */
+  readonly runId?: string;
+}
+
+export interface PresentData {
+  readonly sizeBytes?: number;
+  /** When it last changed, in ms since the epoch. */
+  readonly changedAtMs?: number;
+  /** For people: "4 saves, newest _autosave2.zip". */
+  readonly label: string;
+  readonly identity?: Identity;
+}
+
+export interface Aside {
+  /** The run that set it aside. */
+  readonly id: string;
+  readonly setAsideAtMs: number;
+  readonly sizeBytes?: number;
+  readonly label: string;
+}

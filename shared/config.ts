@@ -1,0 +1,167 @@
+import { readFile } from "node:fs/promises";
+import { isAbsolute, resolve } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import type { AnyAppType } from "./app.ts";
+import { Failure } from "./failures.ts";
+import { AppName } from "./run/description.ts";
+
+const mode = z.string().regex(/^0?[0-7]{3}$/, 'an octal mode such as "0644"').transform((text) => Number.parseInt(text, 8));
+
+const owner = z.string().regex(/^\d+:\d+$/, 'numbers as "uid:gid"').transform((text) => {
+  const [uid, gid] = text.split(":").map(Number);
+  return { uid: uid as number, gid: gid as number };
+});
+
+/** How an app is stopped and started on a laptop: lines for `sh -c`. Without them there is nothing to stop. */
+const Workload = z.strictObject({
+  stop: z.string(),
+  start: z.string(),
+  /** Exit status 0 means running; any other, stopped. */
+  status: z.string(),
+  /** How long to wait for it to stop, or to be ready, in seconds. */
+  timeoutSeconds: z.number().positive().default(120),
+});
+
+/** The settings that every app has, whatever its type. */
+const common = {
+  type: z.string().optional(),
+  /** Restore points kept; the type's own number when absent. */
+  keep: z.number().int().min(1).max(1000).optional(),
+  /** Points kept beyond `keep`: the newest of each of so many days, weeks, months. */
+  keepDaily: z.number().int().min(0).max(366).default(0),
+  keepWeekly: z.number().int().min(0).max(520).default(0),
+  keepMonthly: z.number().int().min(0).max(240).default(0),
+  /** A source of less than this share of the last backup is refused. */
+  smallerThanPercent: z.number().min(0).max(100).default(50),
+  /** How long the data that a restore replaced is kept. */
+  keepReplacedDays: z.number().min(0).max(365).default(7),
+  workload: Workload.optional(),
+};
+const Common = z.strictObject(common);
+
+export interface AppConfig {
+  readonly name: string;
+  readonly type: AnyAppType;
+  readonly keep: number;
+  readonly common: z.infer<typeof Common>;
+  readonly settings: unknown;
+}
+
+const File = z.strictObject({
+  /** The export as it is mounted here: the folder with the marker. */
+  nas: z.string().default("/mnt/k3s-nfs"),
+  /** Where the export comes from, for people and for the cluster's manifests. */
+  nasExport: z
+    .strictObject({
+      server: z.string().default("10.20.10.20"),
+      path: z.string().default("/volume/567898ba-8471-4adb-9be9-d3e1f96fa7ba/.srv/.unifi-drive/K3sStorage/.data"),
+    })
+    .prefault({}),
+  nasOwner: owner.optional(),
+  nasFileMode: mode.default(0o644),
+  nasDirMode: mode.default(0o755),
+  /** How long a look at the NAS may take before it counts as away, in seconds. */
+  nasTimeoutSeconds: z.number().positive().max(600).default(5),
+  /** This machine's own: run logs, the outbox while the NAS is away. */
+  state: z.string().default("/var/lib/keepsake"),
+  /** Folder of the secrets. */
+  secrets: z.string().default("/var/openfaas/secrets"),
+  /** The time zone of local times in `AT=` when the caller names none. */
+  timeZone: z.string().optional(),
+  apps: z.record(AppName, z.record(z.string(), z.unknown()).nullable()).optional(),
+});
+
+export interface Config {
+  /** Absolute path of the file it came from, for the runner. */
+  readonly path: string;
+  readonly nas: string;
+  readonly nasExport: { server: string; path: string };
+  readonly nasOwner?: { uid: number; gid: number };
+  readonly nasFileMode: number;
+  readonly nasDirMode: number;
+  readonly nasTimeoutMs: number;
+  readonly state: string;
+  readonly secrets: string;
+  readonly timeZone: string;
+  readonly apps: readonly AppConfig[];
+}
+
+/**
+ * Reads keepsake.yaml. Relative paths in it are relative to its folder. Every mistake is named at once.
+ * @param types The app types there are; one app each when the file lists none.
+ * @throws {Failure} `invalid_config`.
+ */
+export async function loadConfig(path: string, types: readonly AnyAppType[]): Promise<Config> {
+  const text = await readFile(path, "utf8").catch((cause) => {
+    throw new Failure("invalid_config", `Cannot read the configuration "${path}": ${cause.message}`, { cause });
+  });
+  return parseConfig(text, resolve(path), types);
+}
+
+export function parseConfig(text: string, path: string, types: readonly AnyAppType[]): Config {
+  const problems: string[] = [];
+  const bad = (at: string, error: z.ZodError) =>
+    problems.push(...error.issues.map((issue) => `${[at, ...issue.path].filter((part) => part !== "").join(".")}: ${issue.message}`));
+
+  let raw: unknown;
+  try {
+    raw = parse(text) ?? {};
+  } catch (cause) {
+    throw new Failure("invalid_config", `Cannot read the configuration "${path}": ${(cause as Error).message}`, { cause });
+  }
+  const file = File.safeParse(raw);
+  if (!file.success) {
+    bad("", file.error);
+    throw invalid(path, problems);
+  }
+  const listed = file.data.apps ?? Object.fromEntries(types.map((type) => [type.type, null]));
+  const apps: AppConfig[] = [];
+  for (const [name, given] of Object.entries(listed)) {
+    const entries = Object.entries(given ?? {});
+    const of = (shared: boolean) => Object.fromEntries(entries.filter(([key]) => key in common === shared));
+    const shared = Common.safeParse(of(true));
+    if (!shared.success) {
+      bad(`apps.${name}`, shared.error);
+      continue;
+    }
+    const type = types.find((candidate) => candidate.type === (shared.data.type ?? name));
+    if (!type) {
+      problems.push(`apps.${name}.type: one of ${types.map((t) => t.type).join(", ")} is wanted, is "${shared.data.type ?? name}"`);
+      continue;
+    }
+    const settings = type.settings.safeParse(absolutePaths(of(false), path));
+    if (settings.success) {
+      apps.push({ name, type, keep: shared.data.keep ?? type.keep, common: shared.data, settings: settings.data });
+    } else bad(`apps.${name}`, settings.error);
+  }
+  if (problems.length > 0) throw invalid(path, problems);
+  const { nasTimeoutSeconds, timeZone, nasOwner, nas, state, secrets, apps: _, ...rest } = file.data;
+  return {
+    ...rest,
+    path,
+    nas: resolve(path, "..", nas),
+    state: resolve(path, "..", state),
+    secrets: resolve(path, "..", secrets),
+    ...(nasOwner && { nasOwner }),
+    nasTimeoutMs: nasTimeoutSeconds * 1000,
+    timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    apps,
+  };
+}
+
+/** Values that start with "./" or "../" are paths beside the configuration file. */
+function absolutePaths(settings: Record<string, unknown>, configPath: string): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [
+      key,
+      typeof value === "string" && /^\.\.?\//.test(value) && !isAbsolute(value) ? resolve(configPath, "..", value) : value,
+    ]),
+  );
+}
+
+function invalid(path: string, problems: string[]): Failure {
+  return new Failure("invalid_config", `Cannot use the configuration "${path}":\n  ${problems.join("\n  ")}`, {
+    hint: "The README lists every setting with its default and meaning.",
+  });
+}

@@ -1,0 +1,228 @@
+import { createHash, randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { chmod, chown, copyFile, type FileHandle, link, mkdir, open, rename, rm, rmdir, unlink, utimes } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Step } from "./step.ts";
+
+export interface Written {
+  sizeBytes: number;
+  /** Lower-case hex. */
+  sha256: string;
+}
+
+export interface DiskOptions {
+  fileMode?: number;
+  dirMode?: number;
+  /** Owner of what is made; the process's own when absent. */
+  owner?: { uid: number; gid: number };
+}
+
+export interface WriteOptions {
+  signal?: AbortSignal;
+  onBytes?: (doneBytes: number) => void;
+  mode?: number;
+}
+
+type Bytes = string | Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/**
+ * Every change to a file system that a run makes. Each method is one or more steps (`step.ts`); each may run twice:
+ * removing what is absent succeeds, making a folder that exists succeeds. Reading needs no step and is not here.
+ */
+export class Disk {
+  readonly #step: Step;
+  readonly #fileMode: number;
+  readonly #dirMode: number;
+  readonly #owner: { uid: number; gid: number } | undefined;
+
+  constructor(step: Step, { fileMode = 0o644, dirMode = 0o755, owner }: DiskOptions = {}) {
+    this.#step = step;
+    this.#fileMode = fileMode;
+    this.#dirMode = dirMode;
+    this.#owner = owner;
+  }
+
+  /** The same disk with other modes or another owner. */
+  with(options: DiskOptions): Disk {
+    return new Disk(this.#step, {
+      fileMode: this.#fileMode,
+      dirMode: this.#dirMode,
+      ...(this.#owner && { owner: this.#owner }),
+      ...options,
+    });
+  }
+
+  /** Makes a folder and its parents. */
+  async makeDir(path: string): Promise<void> {
+    await this.#step(`make folder ${path}`, async () => {
+      const first = await mkdir(path, { recursive: true, mode: this.#dirMode });
+      if (first === undefined || !this.#owner) return;
+      for (let made = path; made.length >= first.length; made = dirname(made)) {
+        await chown(made, this.#owner.uid, this.#owner.gid);
+      }
+    });
+  }
+
+  /**
+   * Writes a new file in one pass: hashed on the way, fsynced, its folder not. Never replaces a file.
+   * A crash leaves a torn file under this name, so the name is a temporary one.
+   * @throws {NodeJS.ErrnoException} `EEXIST` when the name is taken, `ENOSPC`…; what was written is removed then.
+   */
+  async write(path: string, bytes: Bytes, options: WriteOptions = {}): Promise<Written> {
+    const file = await this.#step(`create ${path}`, () => open(path, "wx", options.mode ?? this.#fileMode));
+    try {
+      const written = await this.#fill(file, path, bytes, options);
+      await this.#step(`fsync ${path}`, async () => {
+        if (this.#owner) await file.chown(this.#owner.uid, this.#owner.gid);
+        await file.sync();
+      });
+      await file.close();
+      return written;
+    } catch (error) {
+      await file.close().catch(() => {});
+      await unlink(path).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #fill(file: FileHandle, path: string, bytes: Bytes, { signal, onBytes }: WriteOptions): Promise<Written> {
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    const put = async (chunk: Uint8Array) => {
+      for (let done = 0; done < chunk.byteLength; ) {
+        done += (await file.write(chunk, done, chunk.byteLength - done, sizeBytes + done)).bytesWritten;
+      }
+      hash.update(chunk);
+      sizeBytes += chunk.byteLength;
+      onBytes?.(sizeBytes);
+    };
+    const source = typeof bytes === "string" ? [Buffer.from(bytes)] : bytes instanceof Uint8Array ? [bytes] : bytes;
+    let first = true;
+    for await (const chunk of source) {
+      signal?.throwIfAborted();
+      if (first && chunk.byteLength > 0) {
+        // Two steps, so that a run stopped between them leaves a torn file.
+        first = false;
+        const half = chunk.byteLength >> 1;
+        await this.#step(`write first bytes of ${path}`, () => put(chunk.subarray(0, half)));
+        await this.#step(`write the rest of ${path}`, () => put(chunk.subarray(half)));
+      } else {
+        await put(chunk);
+      }
+    }
+    signal?.throwIfAborted();
+    return { sizeBytes, sha256: hash.digest("hex") };
+  }
+
+  /** Replaces a small file whole or not at all: temporary name, fsync, rename, fsync of the folder. */
+  async replace(path: string, content: string, options: WriteOptions = {}): Promise<void> {
+    const temporary = temporaryFor(path);
+    await this.write(temporary, content, options);
+    await this.rename(temporary, path);
+  }
+
+  /**
+   * Creates a small file whole, unless the name is taken.
+   * @returns Whether this call made it.
+   */
+  async createExclusive(path: string, content: string): Promise<boolean> {
+    const temporary = temporaryFor(path);
+    await this.write(temporary, content);
+    try {
+      await this.#step(`link ${path}`, () => link(temporary, path));
+      await this.syncDir(dirname(path));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw error;
+    } finally {
+      await this.remove(temporary);
+    }
+  }
+
+  /** Renames, replacing what has the new name; then fsyncs the folders. */
+  async rename(from: string, to: string): Promise<void> {
+    await this.#step(`rename ${from} to ${to}`, () => rename(from, to));
+    await this.syncDir(dirname(to));
+    if (dirname(from) !== dirname(to)) await this.syncDir(dirname(from));
+  }
+
+  /**
+   * Gives a file a final name that nobody has yet, without ever replacing one.
+   * @returns Whether the name was free; when it was not, the file stays where it was.
+   */
+  async renameExclusive(from: string, to: string): Promise<boolean> {
+    try {
+      await this.#step(`link ${to}`, () => link(from, to));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw error;
+    }
+    await this.syncDir(dirname(to));
+    await this.remove(from);
+    return true;
+  }
+
+  /** A second file with the same content: a clone where the file system can, a copy elsewhere; fsynced; never replaces. */
+  async copy(from: string, to: string): Promise<void> {
+    await this.#step(`copy ${from} to ${to}`, async () => {
+      await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await chmod(to, this.#fileMode);
+      if (this.#owner) await chown(to, this.#owner.uid, this.#owner.gid);
+    });
+    await this.#step(`fsync ${to}`, () => withFile(to, (file) => file.sync()));
+  }
+
+  async setTimes(path: string, ms: number): Promise<void> {
+    await this.#step(`set times of ${path}`, () => utimes(path, ms / 1000, ms / 1000));
+  }
+
+  /** Removes one file; an absent one is fine. */
+  async remove(path: string): Promise<void> {
+    await this.#step(`remove ${path}`, async () => {
+      await unlink(path).catch(ignore("ENOENT"));
+    });
+  }
+
+  /** Removes a folder when it is empty; otherwise leaves it. */
+  async removeEmptyDir(path: string): Promise<void> {
+    await this.#step(`remove folder ${path}`, async () => {
+      await rmdir(path).catch(ignore("ENOENT", "ENOTEMPTY", "EEXIST"));
+    });
+  }
+
+  /** Removes a folder of this system's own (staging, scratch, set-aside data) with all in it. */
+  async removeTree(path: string): Promise<void> {
+    await this.#step(`remove tree ${path}`, () => rm(path, { recursive: true, force: true }));
+  }
+
+  /** Makes the names in a folder survive a power cut. */
+  async syncDir(path: string): Promise<void> {
+    await this.#step(`fsync folder ${path}`, async () => {
+      // Some exports refuse to open a folder for this; the rename itself is then as durable as it gets.
+      await withFile(path, (folder) => folder.sync()).catch(ignore("EINVAL", "EISDIR", "ENOTSUP", "EBADF"));
+    });
+  }
+}
+
+/** A hidden name in the same folder, which no listing takes for a backup. */
+export function temporaryFor(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.tmp`);
+}
+
+async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, "r");
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** For `catch`: swallows these error codes, throws the rest. */
+export function ignore(...codes: string[]): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (error.code === undefined || !codes.includes(error.code)) throw error;
+    return undefined;
+  };
+}

@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { Failure } from "../failures.ts";
+
+const chunkBytes = 1 << 20;
+
+/**
+ * A file that is read to be proven, past the client's cache where the file system allows it: on NFS a buffered
+ * read-back calls a copy equal that the server has damaged; O_DIRECT finds it.
+ */
+export interface ReadBack {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** The whole content, in order. Reading it to its end also hashes it, so `sha256` costs no second pass. */
+  stream(): AsyncIterable<Buffer>;
+  /** Any part; for formats with a directory. Throws `backup_damaged` when the file ends before. */
+  read(offset: number, lengthBytes: number): Promise<Buffer>;
+  /** Lower-case hex; reads the file unless a stream has been read to its end. */
+  sha256(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Opens a file for proving. The caller closes it. */
+export async function openReadBack(path: string, options: { signal?: AbortSignal; onBytes?: (n: number) => void } = {}): Promise<ReadBack> {
+  const direct = await openDirect(path);
+  const file = direct ?? (await open(path, constants.O_RDONLY));
+  const { size } = await stat(path);
+  let digest: string | undefined;
+
+  async function* stream(): AsyncGenerator<Buffer> {
+    const hash = createHash("sha256");
+    for (let offset = 0; offset < size; ) {
+      options.signal?.throwIfAborted();
+      const chunk = await readAt(file, path, offset, Math.min(chunkBytes, size - offset));
+      hash.update(chunk);
+      offset += chunk.length;
+      options.onBytes?.(offset);
+      yield chunk;
+    }
+    digest = hash.digest("hex");
+  }
+
+  return {
+    path,
+    sizeBytes: size,
+    stream,
+    read: (offset, lengthBytes) => readAt(file, path, offset, lengthBytes),
+    async sha256() {
+      if (digest === undefined) for await (const _ of stream());
+      return digest as unknown as string;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** Some file systems refuse O_DIRECT at open, others only at a read that is not aligned: both mean "buffered". */
+async function openDirect(path: string): Promise<FileHandle | undefined> {
+  if (constants.O_DIRECT === undefined) return undefined;
+  const file = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "EINVAL" || error.code === "ENOTSUP") return undefined;
+    throw error;
+  });
+  if (!file) return undefined;
+  try {
+    await file.read(Buffer.alloc(3), 0, 3, 1);
+    return file;
+  } catch {
+    await file.close();
+    return undefined;
+  }
+}
+
+async function readAt(file: FileHandle, path: string, offset: number, lengthBytes: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(lengthBytes);
+  let done = 0;
+  while (done < lengthBytes) {
+    const { bytesRead } = await file.read(buffer, done, lengthBytes - done, offset + done);
+    if (bytesRead === 0) {
+      throw new Failure("backup_damaged", `Cannot read "${path}": ${lengthBytes} bytes are wanted at ${offset}, only ${done} are there`);
+    }
+    done += bytesRead;
+  }
+  return buffer;
+}

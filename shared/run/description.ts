@@ -1,0 +1,58 @@
+import { z } from "zod";
+
+/** Overrides are named one by one; there is no blanket force. */
+export const Override = z.enum(["smaller", "replaced", "older", "superuser-owner"]);
+export type Override = z.infer<typeof Override>;
+/*
+ * smaller          publish although the source is suddenly much smaller
+ * replaced         back up although the source is another one than before, this once (accept makes it lasting)
+ * older            restore although the present data is newer than the backup
+ * superuser-owner  PostgreSQL: give objects to a superuser that the dump says belong to one
+ */
+
+/** An app's name: its folder on the NAS, a make target, a part of run ids. */
+export const AppName = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "lower-case letters, digits and -");
+
+const app = AppName.optional();
+const allow = z.array(Override).default([]);
+/** A name from the list, an id, a date and time with offset, or a local time: `points.ts` resolves it. */
+const at = z.string().min(1).max(200).optional();
+const timeZone = z.string().min(1).max(100).optional();
+
+/** What a backup function may be asked to do. */
+export const BackupRequest = z.discriminatedUnion("operation", [
+  z.strictObject({ operation: z.literal("backup"), app, allow }),
+  z.strictObject({ operation: z.literal("pin"), app, at: at.unwrap(), timeZone }),
+  z.strictObject({ operation: z.literal("unpin"), app, at: at.unwrap(), timeZone }),
+  z.strictObject({ operation: z.literal("accept"), app }),
+  z.strictObject({ operation: z.literal("flush"), app }),
+]);
+
+/** What a restore function may be asked to do. */
+export const RestoreRequest = z.discriminatedUnion("operation", [
+  z.strictObject({ operation: z.literal("restore"), app, at, timeZone, to: z.string().min(1).max(1000).optional(), allow }),
+  /** What a restore would replace by what; changes nothing, takes no lock. */
+  z.strictObject({ operation: z.literal("plan"), app, at, timeZone }),
+  z.strictObject({ operation: z.literal("undo"), app }),
+]);
+
+export type RunRequest = z.infer<typeof BackupRequest> | z.infer<typeof RestoreRequest>;
+export type Operation = RunRequest["operation"];
+
+/** One run of one app, as it is handed to a runner. */
+export const RunDescription = z.object({
+  /** Comes from the function and the call's id, so that a second delivery of one call finds the first one's run. */
+  id: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,200}$/),
+  /** The function that was called: "backup-factorio". */
+  function: z.string(),
+  app: AppName,
+  request: z.union([BackupRequest, RestoreRequest]),
+  /** Who asked, for people: "cron", "make on kitchen-mac". */
+  startedBy: z.string(),
+  /** RFC 3339, UTC. */
+  startedAt: z.string(),
+});
+export type RunDescription = z.infer<typeof RunDescription>;
+
+/** Operations that only look: no lock, no outcome record, no event. */
+export const readOnlyOperations: ReadonlySet<Operation> = new Set(["plan"]);

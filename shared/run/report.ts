@@ -1,0 +1,159 @@
+import { z } from "zod";
+import { failures } from "../failures.ts";
+
+/*
+ * What a run tells: lines of JSON on the runner's standard output, the last one its outcome. The functions pass
+ * them on as server-sent events, the clients read them; the outcome is also what the record on the NAS holds.
+ */
+
+const ms = z.number();
+
+export const Progress = z.object({
+  type: z.literal("progress"),
+  at: z.string(),
+  /** A short verb phrase: "copying", "verifying". */
+  phase: z.string(),
+  doneBytes: z.number().optional(),
+  totalBytes: z.number().optional(),
+});
+export type Progress = z.infer<typeof Progress>;
+
+export const Warning = z.object({ type: z.literal("warning"), at: z.string(), message: z.string() });
+export type Warning = z.infer<typeof Warning>;
+
+export const FileFact = z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() });
+export type FileFact = z.infer<typeof FileFact>;
+
+/** What would be put in the place of what: the answer of `plan`, and part of a restore's outcome. */
+export const Plan = z.object({
+  /** undefined: there is no backup to restore. */
+  point: z
+    .object({ id: z.string(), takenAt: z.string(), sizeBytes: z.number(), verified: z.boolean(), files: z.array(z.string()), from: z.string() })
+    .optional(),
+  /** undefined: nothing is there. */
+  present: z
+    .object({ label: z.string(), sizeBytes: z.number().optional(), changedAt: z.string().optional(), newerThanPoint: z.boolean() })
+    .optional(),
+  stopsApp: z.boolean(),
+  /** What an undo would put back: the newest set-aside state. */
+  undo: z.object({ label: z.string(), setAsideAt: z.string() }).optional(),
+});
+export type Plan = z.infer<typeof Plan>;
+
+/** How runs end. The first group went well, the second did not. */
+export const goodOutcomes = [
+  "created", "unchanged", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "planned",
+] as const; // biome-ignore format: one line reads better
+export const badOutcomes = ["refused", "failed", "cancelled", "interrupted"] as const;
+
+export const Outcome = z.object({
+  type: z.literal("outcome"),
+  runId: z.string(),
+  function: z.string(),
+  app: z.string(),
+  title: z.string(),
+  operation: z.string(),
+  outcome: z.enum([...goodOutcomes, ...badOutcomes]),
+  startedAt: z.string(),
+  startedBy: z.string(),
+  finishedAt: z.string(),
+  durationMs: ms,
+  /** One sentence for people: what happened. */
+  message: z.string(),
+  /** With a bad outcome: what went wrong, and what to do. */
+  failure: z
+    .object({
+      code: z.enum(Object.keys(failures) as [keyof typeof failures, ...(keyof typeof failures)[]]),
+      message: z.string(),
+      hint: z.string().optional(),
+      retryable: z.boolean(),
+    })
+    .optional(),
+  /** The restore point that was made, found unchanged, restored or pinned. */
+  point: z.object({ id: z.string(), takenAt: z.string(), files: z.array(FileFact) }).optional(),
+  /** Size of the point that was the newest before, for "grew by". */
+  previousSizeBytes: z.number().optional(),
+  /** Names under history/ that retention removed in this run. */
+  removed: z.array(z.string()).optional(),
+  /** Restore points that are there after the run. */
+  pointCount: z.number().optional(),
+  plan: Plan.optional(),
+  /** `TO=`: where the data was put. */
+  restoredTo: z.string().optional(),
+  /** What this run put in order that an earlier one had left: a rolled back restore, removed staging, a started app. */
+  mended: z.array(z.string()).optional(),
+  warnings: z.array(z.string()),
+});
+export type Outcome = z.infer<typeof Outcome>;
+
+export const RunLine = z.discriminatedUnion("type", [Progress, Warning, Outcome]);
+export type RunLine = z.infer<typeof RunLine>;
+
+/** `GET /runs/<id>` as JSON. */
+export const RunView = z.object({
+  id: z.string(),
+  /** `running`, or how it ended. A parent run of several apps is as bad as the worst of them. */
+  status: z.enum(["running", ...goodOutcomes, ...badOutcomes]),
+  function: z.string(),
+  app: z.string().optional(),
+  operation: z.string(),
+  startedAt: z.string(),
+  startedBy: z.string(),
+  /** True in the answer to a POST that found this run in progress, or was a second delivery. */
+  joined: z.boolean().optional(),
+  progress: Progress.optional(),
+  outcome: Outcome.optional(),
+  /** Of a parent run: one for each app. */
+  runs: z.array(z.object({ id: z.string(), app: z.string(), status: z.string(), outcome: Outcome.optional() })).optional(),
+});
+export type RunView = z.infer<typeof RunView>;
+
+export const PointView = z.object({
+  id: z.string(),
+  takenAt: z.string(),
+  sizeBytes: z.number(),
+  files: z.array(z.string()),
+  /** Checksums are known and were true when it was made; a file of the incumbent's has none. */
+  verified: z.boolean(),
+  pinned: z.boolean(),
+  /** It is what latest.* holds. */
+  latest: z.boolean(),
+  facts: z.record(z.string(), z.unknown()).optional(),
+});
+export type PointView = z.infer<typeof PointView>;
+
+/** One app in `GET /` as JSON. */
+export const AppView = z.object({
+  app: z.string(),
+  type: z.string(),
+  title: z.string(),
+  /** Newest first. */
+  points: z.array(PointView),
+  lastOutcome: Outcome.optional(),
+  lastGood: z.object({ at: z.string(), outcome: z.string() }).optional(),
+  running: z.object({ runId: z.string(), operation: z.string(), startedBy: z.string(), startedAt: z.string() }).optional(),
+  /** Backups wait until a restore, or until this is accepted. */
+  waiting: z.string().optional(),
+  keep: z.number(),
+});
+export type AppView = z.infer<typeof AppView>;
+
+/** `GET /` as JSON. */
+export const StateView = z.object({ function: z.string(), type: z.string(), apps: z.array(AppView) });
+export type StateView = z.infer<typeof StateView>;
+
+/** RFC 9457, `application/problem+json`. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  code: z.string(),
+  detail: z.string(),
+  hint: z.string().optional(),
+  retryable: z.boolean(),
+  /** With `app_busy`: who runs, since when. */
+  running: AppView.shape.running,
+  /** When a run ended with it. */
+  run: RunView.optional(),
+});
+export type Problem = z.infer<typeof Problem>;
