@@ -6,12 +6,18 @@ import type { AnyAppType } from "./app.ts";
 import { Failure } from "./failures.ts";
 import { AppName } from "./run/description.ts";
 
-const mode = z.string().regex(/^0?[0-7]{3}$/, 'an octal mode such as "0644"').transform((text) => Number.parseInt(text, 8));
+const mode = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, 'an octal mode such as "0644"')
+  .transform((text) => Number.parseInt(text, 8));
 
-const owner = z.string().regex(/^\d+:\d+$/, 'numbers as "uid:gid"').transform((text) => {
-  const [uid, gid] = text.split(":").map(Number);
-  return { uid: uid as number, gid: gid as number };
-});
+const owner = z
+  .string()
+  .regex(/^\d+:\d+$/, 'numbers as "uid:gid"')
+  .transform((text) => {
+    const [uid, gid] = text.split(":").map(Number);
+    return { uid: uid as number, gid: gid as number };
+  });
 
 /** How an app is stopped and started on a laptop: lines for `sh -c`. Without them there is nothing to stop. */
 const Workload = z.strictObject({
@@ -102,13 +108,19 @@ export async function loadConfig(path: string, types: readonly AnyAppType[]): Pr
 export function parseConfig(text: string, path: string, types: readonly AnyAppType[]): Config {
   const problems: string[] = [];
   const bad = (at: string, error: z.ZodError) =>
-    problems.push(...error.issues.map((issue) => `${[at, ...issue.path].filter((part) => part !== "").join(".")}: ${issue.message}`));
+    problems.push(
+      ...error.issues.map(
+        (issue) => `${[at, ...issue.path].filter((part) => part !== "").join(".")}: ${issue.message}`,
+      ),
+    );
 
   let raw: unknown;
   try {
     raw = parse(text) ?? {};
   } catch (cause) {
-    throw new Failure("invalid_config", `Cannot read the configuration "${path}": ${(cause as Error).message}`, { cause });
+    throw new Failure("invalid_config", `Cannot read the configuration "${path}": ${(cause as Error).message}`, {
+      cause,
+    });
   }
   const file = File.safeParse(raw);
   if (!file.success) {
@@ -127,7 +139,9 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     }
     const type = types.find((candidate) => candidate.type === (shared.data.type ?? name));
     if (!type) {
-      problems.push(`apps.${name}.type: one of ${types.map((t) => t.type).join(", ")} is wanted, is "${shared.data.type ?? name}"`);
+      problems.push(
+        `apps.${name}.type: one of ${types.map((t) => t.type).join(", ")} is wanted, is "${shared.data.type ?? name}"`,
+      );
       continue;
     }
     const settings = type.settings.safeParse(absolutePaths(of(false), path));
@@ -155,7 +169,9 @@ function absolutePaths(settings: Record<string, unknown>, configPath: string): R
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => [
       key,
-      typeof value === "string" && /^\.\.?\//.test(value) && !isAbsolute(value) ? resolve(configPath, "..", value) : value,
+      typeof value === "string" && /^\.\.?\//.test(value) && !isAbsolute(value)
+        ? resolve(configPath, "..", value)
+        : value,
     ]),
   );
 }

@@ -1,6 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, chown, copyFile, type FileHandle, link, mkdir, open, rename, rm, rmdir, unlink, utimes } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  rename,
+  rm,
+  rmdir,
+  unlink,
+  utimes,
+} from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Step } from "./step.ts";
 

@@ -55,7 +55,9 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof Error) {
     if (error.name === "AbortError") {
-      return error.cause instanceof Failure ? error.cause : new Failure("cancelled", "The run was cancelled", { cause: error });
+      return error.cause instanceof Failure
+        ? error.cause
+        : new Failure("cancelled", "The run was cancelled", { cause: error });
     }
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOSPC" || code === "EDQUOT") {

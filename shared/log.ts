@@ -1,4 +1,4 @@
-import { pino, type Logger } from "pino";
+import { type Logger, pino } from "pino";
 
 /** Names of fields that never reach a log with their value. */
 const secretFields = ["password", "token", "secret", "authorization", "PGPASSWORD", "rconPassword"];

@@ -22,7 +22,10 @@ export interface ReadBack {
 }
 
 /** Opens a file for proving. The caller closes it. */
-export async function openReadBack(path: string, options: { signal?: AbortSignal; onBytes?: (n: number) => void } = {}): Promise<ReadBack> {
+export async function openReadBack(
+  path: string,
+  options: { signal?: AbortSignal; onBytes?: (n: number) => void } = {},
+): Promise<ReadBack> {
   const direct = await openDirect(path);
   const file = direct ?? (await open(path, constants.O_RDONLY));
   const { size } = await stat(path);
@@ -77,7 +80,10 @@ async function readAt(file: FileHandle, path: string, offset: number, lengthByte
   while (done < lengthBytes) {
     const { bytesRead } = await file.read(buffer, done, lengthBytes - done, offset + done);
     if (bytesRead === 0) {
-      throw new Failure("backup_damaged", `Cannot read "${path}": ${lengthBytes} bytes are wanted at ${offset}, only ${done} are there`);
+      throw new Failure(
+        "backup_damaged",
+        `Cannot read "${path}": ${lengthBytes} bytes are wanted at ${offset}, only ${done} are there`,
+      );
     }
     done += bytesRead;
   }

@@ -30,7 +30,14 @@ export const BackupRequest = z.discriminatedUnion("operation", [
 
 /** What a restore function may be asked to do. */
 export const RestoreRequest = z.discriminatedUnion("operation", [
-  z.strictObject({ operation: z.literal("restore"), app, at, timeZone, to: z.string().min(1).max(1000).optional(), allow }),
+  z.strictObject({
+    operation: z.literal("restore"),
+    app,
+    at,
+    timeZone,
+    to: z.string().min(1).max(1000).optional(),
+    allow,
+  }),
   /** What a restore would replace by what; changes nothing, takes no lock. */
   z.strictObject({ operation: z.literal("plan"), app, at, timeZone }),
   z.strictObject({ operation: z.literal("undo"), app }),

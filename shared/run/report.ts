@@ -28,11 +28,23 @@ export type FileFact = z.infer<typeof FileFact>;
 export const Plan = z.object({
   /** undefined: there is no backup to restore. */
   point: z
-    .object({ id: z.string(), takenAt: z.string(), sizeBytes: z.number(), verified: z.boolean(), files: z.array(z.string()), from: z.string() })
+    .object({
+      id: z.string(),
+      takenAt: z.string(),
+      sizeBytes: z.number(),
+      verified: z.boolean(),
+      files: z.array(z.string()),
+      from: z.string(),
+    })
     .optional(),
   /** undefined: nothing is there. */
   present: z
-    .object({ label: z.string(), sizeBytes: z.number().optional(), changedAt: z.string().optional(), newerThanPoint: z.boolean() })
+    .object({
+      label: z.string(),
+      sizeBytes: z.number().optional(),
+      changedAt: z.string().optional(),
+      newerThanPoint: z.boolean(),
+    })
     .optional(),
   stopsApp: z.boolean(),
   /** What an undo would put back: the newest set-aside state. */
@@ -104,7 +116,9 @@ export const RunView = z.object({
   progress: Progress.optional(),
   outcome: Outcome.optional(),
   /** Of a parent run: one for each app. */
-  runs: z.array(z.object({ id: z.string(), app: z.string(), status: z.string(), outcome: Outcome.optional() })).optional(),
+  runs: z
+    .array(z.object({ id: z.string(), app: z.string(), status: z.string(), outcome: Outcome.optional() }))
+    .optional(),
 });
 export type RunView = z.infer<typeof RunView>;
 
@@ -131,7 +145,9 @@ export const AppView = z.object({
   points: z.array(PointView),
   lastOutcome: Outcome.optional(),
   lastGood: z.object({ at: z.string(), outcome: z.string() }).optional(),
-  running: z.object({ runId: z.string(), operation: z.string(), startedBy: z.string(), startedAt: z.string() }).optional(),
+  running: z
+    .object({ runId: z.string(), operation: z.string(), startedBy: z.string(), startedAt: z.string() })
+    .optional(),
   /** Backups wait until a restore, or until this is accepted. */
   waiting: z.string().optional(),
   keep: z.number(),
