@@ -149,8 +149,9 @@ export interface RestoreTarget {
   /**
    * Undoes a swap that was not committed, removes what was staged, and finishes what was committed.
    * The first thing of every run.
+   * @param stopApp Awaited before data is moved under the app: a run killed late can leave it running.
    */
-  recover(): Promise<Recovered>;
+  recover(stopApp: () => Promise<void>): Promise<Recovered>;
   /** What would be replaced; undefined when there is nothing. Read only. */
   present(): Promise<PresentData | undefined>;
   /** Puts verified files beside the present data, verified once more as they arrive there. The app is not touched. */

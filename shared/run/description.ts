@@ -1,12 +1,11 @@
 import { z } from "zod";
 
 /** Overrides are named one by one; there is no blanket force. */
-export const Override = z.enum(["smaller", "replaced", "older", "superuser-owner"]);
+export const Override = z.enum(["smaller", "replaced", "superuser-owner"]);
 export type Override = z.infer<typeof Override>;
 /*
  * smaller          publish although the source is suddenly much smaller
- * replaced         back up although the source is another one than before, this once (accept makes it lasting)
- * older            restore although the present data is newer than the backup
+ * replaced         back up although the source is another one than before, and go on with it
  * superuser-owner  PostgreSQL: give objects to a superuser that the dump says belong to one
  */
 

@@ -1,0 +1,49 @@
+import { join } from "node:path";
+import { loadConfig } from "../shared/config.ts";
+import { Failure } from "../shared/failures.ts";
+import { appFunction } from "../shared/http/app-function.ts";
+import { createLog, type Logger } from "../shared/log.ts";
+import { localRuns } from "../shared/run/local-runs.ts";
+import type { Runs } from "../shared/run/runs.ts";
+import { loadAppTypes } from "./types.ts";
+
+export interface FunctionOptions {
+  configPath: string;
+  log?: Logger;
+}
+
+/** Functions of one process share what they know of runs that are just starting. */
+const sharedRuns = new Map<string, Runs>();
+
+/**
+ * A function of stack.yml as a Web-standard fetch handler.
+ * @param name "backup-<type>" or "restore-<type>".
+ * @throws {Failure} `not_found`, `invalid_config`.
+ */
+export async function loadFunction(
+  name: string,
+  { configPath, log = createLog(name) }: FunctionOptions,
+): Promise<{ fetch(request: Request): Promise<Response> }> {
+  const types = await loadAppTypes();
+  const match = /^(backup|restore)-(.+)$/.exec(name);
+  const type = types.find((candidate) => candidate.type === match?.[2]);
+  if (!match || !type) {
+    throw new Failure(
+      "not_found",
+      `Cannot serve "${name}": backup- or restore- and one of ${types.map((t) => t.type).join(", ")} is wanted`,
+    );
+  }
+  const config = await loadConfig(configPath, types);
+  const folder = join(config.state, "runs");
+  const runs = sharedRuns.get(folder) ?? localRuns(folder, runnerCommand(config.path));
+  sharedRuns.set(folder, runs);
+  const app = appFunction({ name, kind: match[1] as "backup" | "restore", type: type.type, config, runs, log });
+  return { fetch: async (request) => app.fetch(request) };
+}
+
+/** The runner, by the runtime that this function runs on. */
+function runnerCommand(configPath: string): [string, ...string[]] {
+  const runner = join(import.meta.dirname, "run.ts");
+  const args = "Deno" in globalThis ? ["run", "--allow-all", runner] : [runner];
+  return [process.execPath, ...args, configPath];
+}

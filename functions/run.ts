@@ -1,0 +1,53 @@
+import { writeSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { logPublisher } from "../events/publisher.ts";
+import { loadConfig } from "../shared/config.ts";
+import { Failure } from "../shared/failures.ts";
+import { createLog } from "../shared/log.ts";
+import { RunDescription } from "../shared/run/description.ts";
+import type { RunLine } from "../shared/run/report.ts";
+import { carryOut, type RunnerOptions } from "../shared/run/runner.ts";
+import { loadAppTypes } from "./types.ts";
+
+/**
+ * The runner: `node functions/run.ts <keepsake.yaml> <run.json>`. Carries out one run and tells it as NDJSON lines on
+ * standard output, its outcome last. Exit status 0 when it ended well, 1 when it did not, 2 when it could not begin.
+ */
+export async function runner([configPath, runPath]: string[], onStep?: RunnerOptions["onStep"]): Promise<number> {
+  const log = createLog("runner");
+  if (configPath === undefined || runPath === undefined) {
+    log.error("Usage: node functions/run.ts <keepsake.yaml> <run.json>");
+    return 2;
+  }
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () =>
+      stop.abort(
+        new Failure("cancelled", "The run was cancelled", { hint: "Nothing was changed that was not put back." }),
+      ),
+    );
+  }
+  const config = await loadConfig(configPath, await loadAppTypes());
+  const run = RunDescription.parse(JSON.parse(await readFile(runPath, "utf8")));
+  const outcome = await carryOut(run, {
+    config,
+    publisher: logPublisher(log),
+    tell: (line) => writeLine(line),
+    signal: stop.signal,
+    log,
+    ...(onStep && { onStep }),
+  });
+  return outcome.failure ? 1 : 0;
+}
+
+/** Synchronous: whoever follows must have the line even when the process dies right after it. */
+function writeLine(line: RunLine): void {
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+if (import.meta.main) {
+  process.exitCode = await runner(process.argv.slice(2)).catch((error) => {
+    createLog("runner").error({ err: error }, "the run could not begin");
+    return 2;
+  });
+}

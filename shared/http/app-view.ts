@@ -1,0 +1,71 @@
+import type { AppConfig, Config } from "../config.ts";
+import { withDeadline } from "../nas/deadline.ts";
+import { type Nas, openNas } from "../nas/nas.ts";
+import { listPoints, newestGood, sizeOf } from "../nas/points.ts";
+import { lockHolder } from "../run/lock.ts";
+import type { AppView, StateView } from "../run/report.ts";
+import { readState } from "../run/state.ts";
+
+/**
+ * What the NAS tells of the apps, read against a deadline.
+ * @throws {Failure} `nas_unreachable`, `nas_not_marked`.
+ */
+export async function stateView(
+  functionName: string,
+  type: string,
+  apps: readonly AppConfig[],
+  config: Config,
+): Promise<StateView> {
+  const nas = openNas(config.nas);
+  return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
+    await nas.check();
+    return { function: functionName, type, apps: await Promise.all(apps.map((app) => appView(app, nas))) };
+  });
+}
+
+async function appView({ name, type, keep }: AppConfig, nas: Nas): Promise<AppView> {
+  const folders = nas.app(name);
+  const [points, state, holder] = await Promise.all([
+    listPoints(folders, type.artefacts),
+    readState(folders),
+    lockHolder(folders.locks),
+  ]);
+  const newest = newestGood(points);
+  return {
+    app: name,
+    type: type.type,
+    title: type.title,
+    points: points.toReversed().map((point) => ({
+      id: point.id,
+      takenAt: new Date(point.takenAtMs).toISOString(),
+      sizeBytes: sizeOf(point),
+      files: point.files.map((file) => file.name),
+      verified: point.good,
+      pinned: point.pinned,
+      latest: point === newest,
+      ...(point.manifest && { facts: point.manifest.facts }),
+    })),
+    ...(state.last && { lastOutcome: state.last }),
+    ...(state.lastGood && { lastGood: state.lastGood }),
+    ...(state.waiting !== undefined && { waiting: state.waiting }),
+    ...(holder && holder.state !== "gone" && { running: runningOf(holder.run) }),
+    keep,
+  };
+}
+
+export const runningOf = ({
+  id,
+  request,
+  startedBy,
+  startedAt,
+}: {
+  id: string;
+  request: { operation: string };
+  startedBy: string;
+  startedAt: string;
+}) => ({
+  runId: id,
+  operation: request.operation,
+  startedBy,
+  startedAt,
+});

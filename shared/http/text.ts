@@ -1,0 +1,53 @@
+import type { AppView, RunLine, RunView, StateView } from "../run/report.ts";
+
+/* Readable lines for whoever does not ask for JSON: curl, faas-cli invoke, a browser's address bar. */
+
+export function runText(run: RunView): string {
+  if (run.runs)
+    return run.runs
+      .map(({ app, status, outcome }) => (outcome ? outcomeText(outcome) : `${app}: ${status}\n`))
+      .join("");
+  if (run.outcome) return outcomeText(run.outcome);
+  const progress = run.progress ? `, ${progressText(run.progress)}` : "";
+  return `${run.operation} of ${run.app ?? "all apps"} is running since ${run.startedAt}, started by ${run.startedBy}${progress}\nRun ${run.id}\n`;
+}
+
+export function lineText(line: RunLine): string {
+  if (line.type === "progress") return `${progressText(line)}\n`;
+  return line.type === "warning" ? `Note: ${line.message}\n` : outcomeText(line);
+}
+
+function outcomeText(outcome: NonNullable<RunView["outcome"]>): string {
+  const seconds = (outcome.durationMs / 1000).toFixed(1);
+  const files = (outcome.point?.files ?? []).map(
+    ({ name, sizeBytes, sha256 }) => `  ${name}  ${sizeBytes} bytes  sha256 ${sha256}\n`,
+  );
+  const notes = [...(outcome.mended ?? []), ...outcome.warnings].map((text) => `  Note: ${text}\n`);
+  const hint = outcome.failure?.hint ? `  ${outcome.failure.hint}\n` : "";
+  return `${outcome.app}: ${outcome.outcome} in ${seconds} s. ${outcome.message}\n${files.join("")}${notes.join("")}${hint}`;
+}
+
+function progressText({ phase, doneBytes, totalBytes }: Extract<RunLine, { type: "progress" }>): string {
+  if (doneBytes === undefined) return phase;
+  if (totalBytes === undefined || totalBytes === 0) return `${phase} ${doneBytes} bytes`;
+  return `${phase} ${Math.floor((100 * doneBytes) / totalBytes)} % of ${totalBytes} bytes`;
+}
+
+export const stateText = (state: StateView) => state.apps.map(appText).join("\n");
+
+function appText({ app, points, lastOutcome, running, waiting }: AppView): string {
+  const lines = [`${app}: ${points.length} restore points`];
+  if (running)
+    lines.push(`  ${running.operation} is running since ${running.startedAt}, started by ${running.startedBy}`);
+  if (waiting) lines.push(`  Backups wait: ${waiting}`);
+  if (lastOutcome)
+    lines.push(
+      `  Last run: ${lastOutcome.operation} ${lastOutcome.outcome} at ${lastOutcome.finishedAt}. ${lastOutcome.message}`,
+    );
+  for (const { id, takenAt, sizeBytes, verified, pinned, latest } of points) {
+    lines.push(
+      `  ${id}  ${takenAt}  ${sizeBytes} bytes${verified ? "  verified" : "  not verified"}${pinned ? "  pinned" : ""}${latest ? "  latest" : ""}`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}

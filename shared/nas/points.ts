@@ -1,0 +1,182 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Artefact, Facts } from "../app.ts";
+import { type PointId, parsePointId } from "./naming.ts";
+import type { AppFolders } from "./nas.ts";
+
+/** What was true of a restore point when it was made: what restores and drills compare with. One file a point. */
+export const Manifest = z.object({
+  version: z.literal(1),
+  id: z.string(),
+  /** Grows with every point of the app, whatever the clock does: the order of points. */
+  sequence: z.number().int().min(1),
+  takenAt: z.string(),
+  app: z.string(),
+  type: z.string(),
+  runId: z.string(),
+  identity: z.object({ id: z.string(), label: z.string() }).optional(),
+  /** Size of the source, as the next backup compares it. */
+  sourceBytes: z.number().optional(),
+  files: z
+    .array(
+      z.object({
+        kind: z.string(),
+        /** Under history/ or pinned/; with 7DTD a file that an earlier point made can belong to later ones too. */
+        name: z.string(),
+        sizeBytes: z.number(),
+        sha256: z.string(),
+        /** What the data was, whatever its container looks like: the gate. */
+        checksum: z.string(),
+      }),
+    )
+    .min(1),
+  facts: z.record(z.string(), z.unknown()).default({}),
+  /** Set when the file was later found to be not what it was; such a point counts for nothing. */
+  damaged: z.object({ at: z.string(), why: z.string() }).optional(),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+export interface PointFile {
+  readonly kind: string;
+  readonly name: string;
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly pinned: boolean;
+}
+
+/** A state that can be gone back to. */
+export interface RestorePoint {
+  readonly id: PointId;
+  readonly takenAtMs: number;
+  readonly label?: string;
+  readonly files: readonly PointFile[];
+  readonly manifest?: Manifest;
+  readonly pinned: boolean;
+  /** Has a manifest, all its files are there with the right sizes, and none is known to be damaged. */
+  readonly good: boolean;
+}
+
+/**
+ * All restore points of an app, oldest first: by sequence where they have one, the incumbent's before, by time.
+ * Unknown files are not seen. A manifest none of whose files is there is no point (see `orphanManifests`).
+ */
+export async function listPoints(folders: AppFolders, artefacts: readonly Artefact[]): Promise<RestorePoint[]> {
+  const [history, pinned, manifests] = await Promise.all([
+    listFiles(folders.history, artefacts, false),
+    listFiles(folders.pinned, artefacts, true),
+    readManifests(folders),
+  ]);
+  const files = new Map([...history, ...pinned].map((file) => [file.name, file]));
+  const claimed = new Set<string>();
+  const points: RestorePoint[] = [];
+  for (const manifest of manifests) {
+    const takenAtMs = parsePointId(manifest.id);
+    const present = manifest.files.flatMap(({ name }) => files.get(name) ?? []);
+    if (takenAtMs === undefined || present.length === 0) continue;
+    for (const { name } of present) claimed.add(name);
+    const whole = manifest.files.every(({ name, sizeBytes }) => files.get(name)?.sizeBytes === sizeBytes);
+    points.push(pointOf(manifest.id, takenAtMs, present, { manifest, good: whole && !manifest.damaged }));
+  }
+  const unclaimed = [...files.values()].filter(({ name }) => !claimed.has(name));
+  for (const [key, group] of Map.groupBy(unclaimed, ({ key }) => key)) {
+    const [first] = group;
+    if (first) points.push(pointOf(key, first.takenAtMs, group, { good: false, label: first.label }));
+  }
+  return points.sort(byAge);
+}
+
+function pointOf(
+  id: string,
+  takenAtMs: number,
+  files: readonly PointFile[],
+  rest: { manifest?: Manifest; good: boolean; label?: string | undefined },
+): RestorePoint {
+  const { label, ...others } = rest;
+  return {
+    id,
+    takenAtMs,
+    files,
+    pinned: files.some((file) => file.pinned),
+    ...others,
+    ...(label !== undefined && { label }),
+  };
+}
+
+const byAge = (a: RestorePoint, b: RestorePoint) =>
+  (a.manifest?.sequence ?? 0) - (b.manifest?.sequence ?? 0) || a.takenAtMs - b.takenAtMs || (a.id < b.id ? -1 : 1);
+
+type FoundFile = PointFile & { key: PointId; takenAtMs: number; label?: string };
+
+async function listFiles(folder: string, artefacts: readonly Artefact[], pinned: boolean): Promise<FoundFile[]> {
+  const names = await namesIn(folder);
+  const found: FoundFile[] = [];
+  for (const name of names) {
+    for (const { kind, naming } of artefacts) {
+      const parsed = naming.parse(name);
+      if (!parsed) continue;
+      const path = join(folder, name);
+      const info = await stat(path).catch(() => undefined);
+      if (!info?.isFile()) continue;
+      const { id: key, takenAtMs, label } = parsed;
+      found.push({
+        kind,
+        name,
+        path,
+        sizeBytes: info.size,
+        pinned,
+        key,
+        takenAtMs,
+        ...(label !== undefined && { label }),
+      });
+      break;
+    }
+  }
+  return found;
+}
+
+/** Manifests in no order; one that cannot be read is left out, since its file then counts as one without a manifest. */
+export async function readManifests(folders: AppFolders): Promise<Manifest[]> {
+  const names = (await namesIn(folders.points)).filter((name) => /^\d{8}-\d{6}\.json$/.test(name));
+  const read = await Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(join(folders.points, name), "utf8").catch(() => "");
+      const parsed = Manifest.safeParse(parseJson(text));
+      return parsed.success && `${parsed.data.id}.json` === name ? parsed.data : undefined;
+    }),
+  );
+  return read.filter((manifest) => manifest !== undefined);
+}
+
+export const manifestPath = (folders: AppFolders, id: PointId) => join(folders.points, `${id}.json`);
+
+/** Names in a folder; none when it is not there. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The newest point that restores and gates may lean on. */
+export const newestGood = (points: readonly RestorePoint[]) => points.findLast((point) => point.good);
+
+export const sizeOf = (point: { files: readonly { sizeBytes: number }[] }) =>
+  point.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
+export const factsOf = (
+  point: RestorePoint,
+): { id: string; takenAtMs: number; facts?: Facts; identity?: { id: string; label: string } } => ({
+  id: point.id,
+  takenAtMs: point.takenAtMs,
+  ...(point.manifest && { facts: point.manifest.facts }),
+  ...(point.manifest?.identity && { identity: point.manifest.identity }),
+});

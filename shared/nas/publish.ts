@@ -1,0 +1,159 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Artefact } from "../app.ts";
+import type { Disk } from "../disk.ts";
+import { Failure } from "../failures.ts";
+import { type AppFolders, hiddenFolder } from "./nas.ts";
+import { type Manifest, manifestPath, namesIn, type RestorePoint, readManifests } from "./points.ts";
+import { openReadBack } from "./read-back.ts";
+
+/** A verified file in the staging folder, on its way to history/. */
+export interface StagedFile {
+  readonly path: string;
+  /** Its name under history/. */
+  readonly name: string;
+}
+
+/**
+ * Makes staged files a restore point: manifest, then the files under their final names, then latest.*.
+ * After a crash in between, `completeLatest` and `removeOrphanManifests` of the next run finish it or undo it; the
+ * files themselves appear whole or not at all.
+ */
+export async function publishPoint(
+  folders: AppFolders,
+  manifest: Manifest,
+  staged: readonly StagedFile[],
+  disk: Disk,
+): Promise<void> {
+  await disk.makeDir(folders.history);
+  await disk.makeDir(folders.points);
+  await disk.replace(manifestPath(folders, manifest.id), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const { path, name } of staged) {
+    if (await disk.renameExclusive(path, join(folders.history, name))) continue;
+    throw new Failure("nas_write_failed", `Cannot publish "${name}": a new name is wanted, it is taken`);
+  }
+}
+
+/**
+ * Puts a file of a restore point in the place of latest.*: a second file with the same content, read back and
+ * compared before it gets the name. Never a hard link: whoever writes into latest.* would write into the history.
+ * @throws {Failure} `backup_damaged` when the copy, and so probably the original, is not what the manifest says.
+ */
+export async function publishLatest(
+  folders: AppFolders,
+  artefact: Artefact,
+  file: { path: string; sha256: string; takenAtMs: number },
+  disk: Disk,
+  signal?: AbortSignal,
+): Promise<void> {
+  const staged = join(folders.staging, `latest-${basename(file.path)}`);
+  await disk.makeDir(folders.staging);
+  await disk.remove(staged);
+  await disk.copy(file.path, staged);
+  const actual = await sha256Of(staged, signal);
+  if (actual !== file.sha256) {
+    await disk.remove(staged);
+    throw new Failure(
+      "backup_damaged",
+      `Cannot make ${artefact.latest} from "${file.path}": sha256 ${file.sha256} is wanted, is ${actual}`,
+    );
+  }
+  await disk.setTimes(staged, file.takenAtMs);
+  await disk.rename(staged, join(folders.backups, artefact.latest));
+}
+
+export async function sha256Of(path: string, signal?: AbortSignal): Promise<string> {
+  const file = await openReadBack(path, signal ? { signal } : {});
+  try {
+    return await file.sha256();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Removes manifests whose files are all gone: of a publish that never came to its files, or of a removed point. */
+export async function removeOrphanManifests(
+  folders: AppFolders,
+  points: readonly RestorePoint[],
+  disk: Disk,
+): Promise<void> {
+  const alive = new Set(points.filter((point) => point.manifest).map((point) => point.id));
+  for (const { id } of await readManifests(folders)) {
+    if (!alive.has(id)) await disk.remove(manifestPath(folders, id));
+  }
+}
+
+/**
+ * Removes the files of expired points by their exact names, sparing those that a kept point needs, and then their
+ * manifests.
+ * @returns Names that were removed from history/.
+ */
+export async function removePoints(
+  folders: AppFolders,
+  expired: readonly RestorePoint[],
+  points: readonly RestorePoint[],
+  disk: Disk,
+): Promise<string[]> {
+  const gone = new Set(expired);
+  const needed = new Set(
+    points.filter((point) => !gone.has(point)).flatMap((point) => point.manifest?.files.map(({ name }) => name) ?? []),
+  );
+  const removed: string[] = [];
+  for (const point of expired) {
+    for (const { name, pinned } of point.files) {
+      if (pinned || needed.has(name)) continue;
+      await disk.remove(join(folders.history, name));
+      removed.push(name);
+    }
+    if (point.manifest) await disk.remove(manifestPath(folders, point.id));
+  }
+  return removed;
+}
+
+/**
+ * Writes `.keepsake/<app>/SHA256SUMS`, for `sha256sum -c` without this system: run in the root of the export.
+ * Does nothing when it would not change.
+ */
+export async function writeSums(
+  folders: AppFolders,
+  points: readonly RestorePoint[],
+  artefacts: readonly Artefact[],
+  disk: Disk,
+): Promise<void> {
+  const known = points.flatMap((point) =>
+    point.good
+      ? (point.manifest?.files ?? []).map((file) => ({
+          ...file,
+          pinned: point.files.some((there) => there.name === file.name && there.pinned),
+        }))
+      : [],
+  );
+  const lines = new Map(
+    known.map(({ name, sha256, pinned }) => [
+      `${folders.app}/backups/${pinned ? "pinned" : "history"}/${name}`,
+      sha256,
+    ]),
+  );
+  const newest = points.findLast((point) => point.good)?.manifest;
+  for (const { kind, latest } of artefacts) {
+    const file = newest?.files.find((candidate) => candidate.kind === kind);
+    if (file) lines.set(`${folders.app}/backups/${latest}`, file.sha256);
+  }
+  const text = [...lines]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, sha256]) => `${sha256}  ${path}\n`)
+    .join("");
+  if ((await readFile(folders.sums, "utf8").catch(() => "")) === text) return;
+  await disk.makeDir(folders.hidden);
+  await disk.replace(folders.sums, text);
+}
+
+/** Removes what killed runs left in the staging folder. */
+export async function clearStaging(folders: AppFolders, disk: Disk): Promise<number> {
+  const names = await namesIn(folders.staging);
+  for (const name of names) await disk.removeTree(join(folders.staging, name));
+  return names.length;
+}
+
+/** `.keepsake/<app>/SHA256SUMS`, as a person types it in the root of the export. */
+export const sumsPath = (app: string) => `${hiddenFolder}/${app}/SHA256SUMS`;

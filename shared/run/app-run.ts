@@ -1,0 +1,25 @@
+import type { AnyAppType, RunContext } from "../app.ts";
+import type { AppConfig } from "../config.ts";
+import type { AppFolders } from "../nas/nas.ts";
+import type { Outcome } from "./report.ts";
+import type { AppState } from "./state.ts";
+import type { Workload } from "./workload.ts";
+
+/** All that the procedure of one run of one app works with. */
+export interface AppRun {
+  readonly ctx: RunContext;
+  readonly type: AnyAppType;
+  readonly config: AppConfig;
+  readonly folders: AppFolders;
+  readonly workload: Workload;
+  /** As the run before left it; what this run returns in `Result.state` is written once the outcome is recorded. */
+  readonly state: AppState;
+}
+
+/** How a procedure ended well; failures are thrown. */
+export interface Result
+  extends Partial<Pick<Outcome, "point" | "previousSizeBytes" | "removed" | "pointCount" | "plan" | "restoredTo">> {
+  readonly outcome: Outcome["outcome"];
+  readonly message: string;
+  readonly state?: AppState;
+}

@@ -1,0 +1,258 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { BackupApp, Capture, Source, Verified } from "../app.ts";
+import type { Written } from "../disk.ts";
+import { Failure } from "../failures.ts";
+import { parsePointId, pointIdOf } from "../nas/naming.ts";
+import { requireSpace } from "../nas/nas.ts";
+import { listPoints, type Manifest, newestGood, type RestorePoint, sizeOf } from "../nas/points.ts";
+import { publishPoint, removePoints, type StagedFile, writeSums } from "../nas/publish.ts";
+import { openReadBack, type ReadBack } from "../nas/read-back.ts";
+import { selectExpired } from "../nas/retention.ts";
+import { fileFingerprint } from "../source/fingerprint.ts";
+import type { AppRun, Result } from "./app-run.ts";
+import { ensurePublished } from "./published.ts";
+import { type Baseline, refuseSuspicious } from "./suspicion.ts";
+
+type Good = RestorePoint & { manifest: Manifest };
+
+/** One backup, from the gate to retention. */
+export async function runBackup(run: AppRun): Promise<Result> {
+  const { ctx, type, folders, state } = run;
+  const app: BackupApp<unknown, Source> = await type.loadBackup();
+
+  ctx.progress("looking at the data");
+  const source = await app.examine(ctx);
+  const points = await listPoints(folders, type.artefacts);
+  const newest = newestGood(points) as Good | undefined;
+  const published = newest && (await ensurePublished(folders, type, newest, state.gate, ctx.disk, ctx.signal));
+  const baseline = await baselineOf(run, app, points);
+  refuseSuspicious(run, baseline, source);
+
+  const untouched =
+    source.fingerprint !== undefined && state.gate?.source === source.fingerprint && state.gate.pointId === newest?.id;
+  if (newest && published && untouched) return unchanged(run, newest, published, source.fingerprint);
+
+  const stagingFolder = join(folders.staging, ctx.run.id);
+  await ctx.disk.makeDir(stagingFolder);
+  try {
+    if (source.sizeBytes !== undefined) await requireSpace(folders.staging, 2 * source.sizeBytes, "write the backup");
+    const staged = new Map<string, Written>();
+    const capture = await app.capture(ctx, source, {
+      write: async (kind, bytes, totalBytes) => {
+        const written = await ctx.disk.write(join(stagingFolder, kind), bytes, {
+          signal: ctx.signal,
+          onBytes: (done) => ctx.progress("copying", done, totalBytes),
+        });
+        staged.set(kind, written);
+        return written;
+      },
+    });
+    const same = newest?.manifest.files.every(({ kind, checksum }) => capture.checksums.get(kind) === checksum);
+    if (newest && published && same) return await unchanged(run, newest, published, capture.fingerprint);
+    refuseSuspicious(run, baseline, {
+      ...source,
+      ...(capture.sizeBytes !== undefined && { sizeBytes: capture.sizeBytes }),
+    });
+    const verified = await verifyStaged(run, app, stagingFolder, staged);
+    return await publish(run, { source, capture, staged, stagingFolder, verified, points, newest });
+  } finally {
+    await ctx.disk.removeTree(stagingFolder);
+  }
+}
+
+/** What the source is compared with: what the last run accepted, else the newest point, even one of the incumbent's. */
+async function baselineOf(run: AppRun, app: BackupApp<unknown>, points: readonly RestorePoint[]): Promise<Baseline> {
+  if (run.state.baseline) return run.state.baseline;
+  const newest = newestGood(points) ?? points.at(-1);
+  if (!newest) return {};
+  if (newest.manifest) return { identity: newest.manifest.identity, sourceBytes: newest.manifest.sourceBytes };
+  const files = new Map<string, ReadBack>();
+  try {
+    for (const { kind, path } of newest.files) files.set(kind, await openReadBack(path, { signal: run.ctx.signal }));
+    const { identity } = await app.verify(files, { signal: run.ctx.signal });
+    return { identity, sourceBytes: sizeOf(newest) };
+  } catch (error) {
+    run.ctx.warn(
+      `The newest file that was there before, ${newest.files[0]?.name}, cannot be vouched for: ${(error as Error).message}`,
+    );
+    return {};
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
+}
+
+/** Reads back what was written: the bytes as they were sent, and what they mean. */
+async function verifyStaged(
+  run: AppRun,
+  app: BackupApp<unknown>,
+  folder: string,
+  staged: ReadonlyMap<string, Written>,
+): Promise<Verified> {
+  const { ctx } = run;
+  const files = new Map<string, ReadBack>();
+  try {
+    for (const [kind, { sizeBytes }] of staged) {
+      const onBytes = (done: number) => ctx.progress("verifying", done, sizeBytes);
+      files.set(kind, await openReadBack(join(folder, kind), { signal: ctx.signal, onBytes }));
+    }
+    const verified = await app.verify(files, { signal: ctx.signal }).catch((error) => {
+      // What was just read from the source is bad: it was so before, or was written wrongly. Either way no backup.
+      throw error instanceof Failure && error.code === "backup_damaged"
+        ? new Failure(
+            "source_invalid",
+            `Cannot vouch for what was captured, so it is not published: ${error.message}`,
+            {
+              cause: error,
+              hint: "The backups that are there stay as they are. Look at the data itself.",
+            },
+          )
+        : error;
+    });
+    for (const [kind, { sha256 }] of staged) {
+      const actual = await files.get(kind)?.sha256();
+      if (actual === sha256) continue;
+      throw new Failure(
+        "nas_write_failed",
+        `Cannot write "${join(folder, kind)}": sha256 ${sha256} was sent, ${actual} was read back`,
+        {
+          hint: "The NAS, its disks or the network damage data. Nothing was published.",
+        },
+      );
+    }
+    return verified;
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
+}
+
+interface Publication {
+  source: Source;
+  capture: Capture;
+  staged: ReadonlyMap<string, Written>;
+  stagingFolder: string;
+  verified: Verified;
+  points: readonly RestorePoint[];
+  newest: Good | undefined;
+}
+
+async function publish(
+  run: AppRun,
+  { source, capture, staged, stagingFolder, verified, points, newest }: Publication,
+): Promise<Result> {
+  const { ctx, type, folders, state } = run;
+  const { id, takenAtMs } = freeId(capture.takenAtMs, points);
+  const identity = source.identity ?? verified.identity;
+  const sourceBytes = capture.sizeBytes ?? source.sizeBytes;
+  const files = type.artefacts.flatMap(({ kind, naming }) => {
+    const written = staged.get(kind);
+    return written
+      ? [{ kind, name: naming.name(id), ...written, checksum: capture.checksums.get(kind) ?? written.sha256 }]
+      : [];
+  });
+  const manifest: Manifest = {
+    version: 1,
+    id,
+    sequence: Math.max(0, ...points.map((point) => point.manifest?.sequence ?? 0)) + 1,
+    takenAt: new Date(takenAtMs).toISOString(),
+    app: ctx.app.name,
+    type: type.type,
+    runId: ctx.run.id,
+    ...(identity && { identity }),
+    ...(sourceBytes !== undefined && { sourceBytes }),
+    files,
+    facts: { ...verified.facts, ...capture.facts },
+  };
+  const ready: StagedFile[] = [];
+  const fingerprints: Record<string, string> = {};
+  for (const { kind, name } of files) {
+    const path = join(stagingFolder, kind);
+    await ctx.disk.setTimes(path, takenAtMs);
+    ready.push({ path, name });
+  }
+  ctx.signal.throwIfAborted();
+  ctx.progress("publishing");
+  await publishPoint(folders, manifest, ready, ctx.disk);
+  for (const { name } of files) {
+    const path = join(folders.history, name);
+    fingerprints[`history/${name}`] = fileFingerprint(path, await stat(path, { bigint: true }));
+  }
+  const point = newestGood(await listPoints(folders, type.artefacts)) as Good;
+  const gate = { pointId: id, published: fingerprints };
+  const published = await ensurePublished(folders, type, point, gate, ctx.disk, ctx.signal);
+  if (point.id !== id || !published) {
+    throw new Failure("nas_write_failed", `Cannot publish "${id}": it is not what was written a moment ago`);
+  }
+  const kept = await retain(run);
+  const { restored: _, waiting: __, ...before } = state;
+  if (state.restored) ctx.warn(`This is the first backup after the restore of ${state.restored.pointId}`);
+  return {
+    outcome: "created",
+    message: `${ctx.app.title}: ${files.map(({ name }) => name).join(", ")} made and verified`,
+    point: {
+      id,
+      takenAt: manifest.takenAt,
+      files: files.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 })),
+    },
+    ...(newest && { previousSizeBytes: sizeOf(newest) }),
+    ...kept,
+    state: {
+      ...before,
+      baseline: { ...(identity && { identity }), ...(sourceBytes !== undefined && { sourceBytes }) },
+      gate: {
+        pointId: id,
+        published: published.fingerprints,
+        ...(capture.fingerprint && { source: capture.fingerprint }),
+      },
+    },
+  };
+}
+
+/** The id that the moment gives, or that of the next second that no point has. */
+function freeId(takenAtMs: number, points: readonly RestorePoint[]): { id: string; takenAtMs: number } {
+  const taken = new Set(points.map(({ id }) => id));
+  for (let ms = takenAtMs; ; ms += 1000) {
+    const id = pointIdOf(ms);
+    if (!taken.has(id)) return { id, takenAtMs: parsePointId(id) as number };
+  }
+}
+
+async function unchanged(
+  run: AppRun,
+  newest: Good,
+  published: { fingerprints: Record<string, string>; mended: string[] },
+  fingerprint?: string,
+): Promise<Result> {
+  const { ctx, state } = run;
+  for (const mended of published.mended) ctx.warn(mended);
+  const { waiting: _, ...before } = state;
+  return {
+    outcome: "unchanged",
+    message: `${ctx.app.title}: unchanged since ${newest.id}`,
+    point: { id: newest.id, takenAt: newest.manifest.takenAt, files: newest.manifest.files },
+    ...(await retain(run)),
+    state: {
+      ...before,
+      baseline: state.baseline ?? {
+        ...(newest.manifest.identity && { identity: newest.manifest.identity }),
+        ...(newest.manifest.sourceBytes !== undefined && { sourceBytes: newest.manifest.sourceBytes }),
+      },
+      gate: {
+        pointId: newest.id,
+        published: published.fingerprints,
+        ...(fingerprint !== undefined && { source: fingerprint }),
+      },
+    },
+  };
+}
+
+/** Removes what the policy lets go of. Only after a point was published, or found to be what it was. */
+async function retain({ ctx, type, config, folders }: AppRun): Promise<{ removed: string[]; pointCount: number }> {
+  const points = await listPoints(folders, type.artefacts);
+  const { keepDaily, keepWeekly, keepMonthly } = config.common;
+  const expired = selectExpired(points, { keep: config.keep, keepDaily, keepWeekly, keepMonthly });
+  const removed = await removePoints(folders, expired, points, ctx.disk);
+  const left = await listPoints(folders, type.artefacts);
+  await writeSums(folders, left, type.artefacts, ctx.disk);
+  return { removed, pointCount: left.length };
+}

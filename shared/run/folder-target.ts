@@ -1,0 +1,222 @@
+import { lstat, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunContext } from "../app.ts";
+import { Failure } from "../failures.ts";
+import { hiddenFolder, requireSpace } from "../nas/nas.ts";
+import { namesIn, parseJson, sizeOf } from "../nas/points.ts";
+import type { ReadBack } from "../nas/read-back.ts";
+
+export interface FolderApp<Settings> {
+  /** The folder that holds the data. */
+  readonly folder: string;
+  /** Which of its top-level names a restore replaces; all others are left alone. */
+  replaces(names: readonly string[]): string[];
+  /** Writes the restored content into an empty folder, as it shall stand in the data folder. */
+  unpack(
+    ctx: RunContext<Settings>,
+    files: ReadonlyMap<string, ReadBack>,
+    point: PointFacts,
+    into: string,
+  ): Promise<void>;
+  /** What is there now, for people; undefined when there is nothing. */
+  describe(folder: string): Promise<PresentData | undefined>;
+}
+
+/*
+ * Beside the data, in <folder>/.keepsake, which is on the same file system, so that putting data in place is renames:
+ *   restore/journal.json   what the run under way does
+ *   restore/new/           what will be put in place
+ *   replaced/<run>/        what a restore has replaced, with replaced/<run>.json
+ * The journal goes from "staging" over "swapping" (with the names to move) to being removed; the moment that
+ * replaced/<run>.json exists, the swap is committed.
+ */
+const Journal = z.object({
+  runId: z.string(),
+  phase: z.enum(["staging", "swapping"]),
+  /** Names that are set aside, and names that take their place. */
+  out: z.array(z.string()).default([]),
+  in: z.array(z.string()).default([]),
+  /** The set-aside state that is being put back, of an undo. */
+  fromAside: z.string().optional(),
+});
+type Journal = z.infer<typeof Journal>;
+
+const AsideRecord = z.object({
+  runId: z.string(),
+  at: z.number(),
+  label: z.string(),
+  sizeBytes: z.number().optional(),
+});
+
+/** Restores into a folder of files: what is there is set aside by renaming, what is new is renamed into place. */
+export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp<Settings>): RestoreTarget {
+  const { disk } = ctx;
+  const folder = resolve(app.folder);
+  const hidden = join(folder, hiddenFolder);
+  const work = join(hidden, "restore");
+  const fresh = join(work, "new");
+  const journalPath = join(work, "journal.json");
+  const replaced = join(hidden, "replaced");
+  const asideFolder = (id: string) => join(replaced, id);
+  const asideRecord = (id: string) => join(replaced, `${id}.json`);
+
+  const readJournal = async (): Promise<Journal | undefined> => {
+    const parsed = Journal.safeParse(parseJson(await readFile(journalPath, "utf8").catch(() => "")));
+    return parsed.success ? parsed.data : undefined;
+  };
+  const writeJournal = (journal: Journal) => disk.replace(journalPath, JSON.stringify(journal));
+  const moveIfThere = async (from: string, to: string) => {
+    if (await there(from)) await disk.rename(from, to);
+  };
+
+  /** Opens the journal before anything is written, so that what a crash leaves is known to be nobody's. */
+  const begin = async (fromAside?: string) => {
+    const parent = await stat(folder).catch(() => undefined);
+    if (!parent) await disk.makeDir(folder);
+    await disk.removeTree(work);
+    await disk.makeDir(fresh);
+    await writeJournal({
+      runId: ctx.run.id,
+      phase: "staging",
+      out: [],
+      in: [],
+      ...(fromAside !== undefined && { fromAside }),
+    });
+  };
+
+  /** Undoes an uncommitted swap, whatever part of it happened, in the opposite order. */
+  const undoMoves = async ({ runId, out, in: incoming, fromAside }: Journal) => {
+    const source = fromAside === undefined ? fresh : asideFolder(fromAside);
+    for (const name of incoming.toReversed()) {
+      // A name that goes both out and in is the new one only once the old one has gone.
+      const oldHasGone = !out.includes(name) || (await there(join(asideFolder(runId), name)));
+      if (oldHasGone && !(await there(join(source, name)))) await moveIfThere(join(folder, name), join(source, name));
+    }
+    for (const name of out.toReversed()) await moveIfThere(join(asideFolder(runId), name), join(folder, name));
+    await disk.removeEmptyDir(asideFolder(runId));
+  };
+
+  const finish = async () => {
+    await disk.removeTree(work);
+  };
+
+  const rollBack = async () => {
+    const journal = await readJournal();
+    if (journal?.phase === "swapping" && !(await there(asideRecord(journal.runId)))) await undoMoves(journal);
+    await finish();
+  };
+
+  const closeCommitted = async ({ fromAside }: Journal) => {
+    if (fromAside !== undefined) {
+      await disk.remove(asideRecord(fromAside));
+      await disk.removeTree(asideFolder(fromAside));
+    }
+    await finish();
+  };
+
+  return {
+    async recover(stopApp): Promise<Recovered> {
+      const journal = await readJournal();
+      if (!journal) {
+        if (!(await there(work))) return { action: "nothing" };
+        await finish();
+        return { action: "cleaned" };
+      }
+      const { runId } = journal;
+      if (await there(asideRecord(runId))) {
+        await closeCommitted(journal);
+        return { action: "rolled_forward", runId };
+      }
+      if (journal.phase === "swapping") {
+        await stopApp();
+        await rollBack();
+        return { action: "rolled_back", runId };
+      }
+      await finish();
+      return { action: "cleaned", runId };
+    },
+
+    present: () => app.describe(folder),
+
+    async stage(files, point) {
+      await begin();
+      await requireSpace(fresh, sizeOf({ files: [...files.values()] }), "restore");
+      await app.unpack(ctx, files, point, fresh);
+      await disk.syncDir(fresh);
+    },
+
+    async stageAside(aside) {
+      if (!(await there(asideFolder(aside.id)))) {
+        throw new Failure("not_found", `Cannot undo: what "${aside.id}" set aside is not in "${replaced}" any more`);
+      }
+      await begin(aside.id);
+    },
+
+    async swap() {
+      const journal = await readJournal();
+      if (!journal) throw new Error("swap() without stage()");
+      const source = journal.fromAside === undefined ? fresh : asideFolder(journal.fromAside);
+      const out = app.replaces((await namesIn(folder)).filter((name) => name !== hiddenFolder));
+      const incoming = await namesIn(source);
+      await disk.makeDir(asideFolder(ctx.run.id));
+      await writeJournal({ ...journal, phase: "swapping", out, in: incoming });
+      for (const name of out) await disk.rename(join(folder, name), join(asideFolder(ctx.run.id), name));
+      for (const name of incoming) await disk.rename(join(source, name), join(folder, name));
+    },
+
+    rollBack,
+
+    async commit() {
+      const journal = await readJournal();
+      if (!journal) throw new Error("commit() without swap()");
+      const label = journal.out.length === 0 ? "nothing" : journal.out.join(", ");
+      const record = { runId: ctx.run.id, at: ctx.now(), label: label.slice(0, 500) };
+      await disk.replace(asideRecord(ctx.run.id), JSON.stringify(record));
+      await closeCommitted(journal);
+    },
+
+    async asides() {
+      const names = (await namesIn(replaced)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
+      const read = await Promise.all(
+        names.map(async (name): Promise<Aside[]> => {
+          const parsed = AsideRecord.safeParse(parseJson(await readFile(join(replaced, name), "utf8").catch(() => "")));
+          if (!parsed.success) return [];
+          const { runId, at, label, sizeBytes } = parsed.data;
+          return [{ id: runId, setAsideAtMs: at, label, ...(sizeBytes !== undefined && { sizeBytes }) }];
+        }),
+      );
+      return read.flat().sort((a, b) => b.setAsideAtMs - a.setAsideAtMs);
+    },
+
+    async removeAside({ id }) {
+      await disk.removeTree(asideFolder(id));
+      await disk.remove(asideRecord(id));
+    },
+
+    async place(files, point, to) {
+      const wanted = resolve(to);
+      if (wanted === folder || folder.startsWith(`${wanted}/`) || wanted.startsWith(`${folder}/`)) {
+        throw new Failure(
+          "target_invalid",
+          `Cannot restore to "${wanted}": a folder beside production is wanted, this one belongs to "${folder}"`,
+        );
+      }
+      if ((await namesIn(wanted)).length > 0) {
+        throw new Failure(
+          "target_exists",
+          `Cannot restore to "${wanted}": an empty or new folder is wanted, it holds something`,
+        );
+      }
+      await disk.makeDir(wanted);
+      await app.unpack(ctx, files, point, wanted);
+      return wanted;
+    },
+  };
+}
+
+const there = (path: string) =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );

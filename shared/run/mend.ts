@@ -1,0 +1,67 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { RunContext } from "../app.ts";
+import type { Disk } from "../disk.ts";
+import type { AppFolders } from "../nas/nas.ts";
+import { listPoints, namesIn } from "../nas/points.ts";
+import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
+import type { AppRun } from "./app-run.ts";
+
+/**
+ * Puts right what killed runs have left, before anything else is done: half a restore, a stopped app, staging,
+ * temporary files, a manifest whose files never came. Nothing to put right is the normal case, and changes nothing.
+ * @returns What was put right, for people.
+ */
+export async function mend({ ctx, type, folders, workload, config }: AppRun): Promise<string[]> {
+  const mended: string[] = [];
+  const target = (await type.loadRestore()).target(ctx);
+  const stoppedBy = await workload.stoppedBy();
+  const recovered = await target.recover(async () => {
+    if (stoppedBy !== undefined) await workload.stop(stoppedBy);
+  });
+  const by = recovered.runId === undefined ? "a run" : `run ${recovered.runId}`;
+  if (recovered.action === "rolled_back") mended.push(`the data that ${by} was replacing was put back`);
+  if (recovered.action === "rolled_forward") mended.push(`the restore of ${by} was complete and was closed`);
+  if (recovered.action === "cleaned") mended.push(`what ${by} had prepared beside the data was removed`);
+  // Only now: an app never comes up over half-restored data.
+  if (stoppedBy !== undefined) {
+    await workload.start();
+    await workload.release();
+    mended.push(`${ctx.app.name} was brought back after run ${stoppedBy} had stopped it`);
+  }
+  if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
+  await removeTemporaries(folders, ctx.disk);
+  await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), ctx.disk);
+  await removeOldAsides(ctx, target, config.common.keepReplacedDays);
+  return mended;
+}
+
+/** Set-aside data goes after its days; data of a moment that lies ahead (the clock jumped back) stays. */
+async function removeOldAsides(
+  ctx: RunContext,
+  target: ReturnType<Awaited<ReturnType<AppRun["type"]["loadRestore"]>>["target"]>,
+  keepDays: number,
+) {
+  // A server that is away cannot be asked; the next run asks again.
+  const asides = await target.asides().catch(() => []);
+  for (const aside of asides) {
+    if (ctx.now() - aside.setAsideAtMs > keepDays * 86_400_000) await target.removeAside(aside);
+  }
+}
+
+/** Temporary files of `Disk.replace` and `createExclusive`; nobody else writes in these folders while the lock is held. */
+async function removeTemporaries(folders: AppFolders, disk: Disk): Promise<void> {
+  for (const folder of [folders.hidden, folders.points, folders.outbox, folders.runs, folders.locks]) {
+    for (const name of await namesIn(folder)) {
+      if (!/^\..+\.[0-9a-f]{8}\.tmp$/.test(name)) continue;
+      const path = join(folder, name);
+      // Others may be trying for the lock at this very moment.
+      if (
+        folder === folders.locks &&
+        Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now()) < 60_000
+      )
+        continue;
+      await disk.remove(path);
+    }
+  }
+}

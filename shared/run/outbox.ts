@@ -1,0 +1,102 @@
+import { access, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Event, eventOf } from "../../events/event.ts";
+import type { Publisher } from "../../events/publisher.ts";
+import type { Disk } from "../disk.ts";
+import type { Logger } from "../log.ts";
+import { namesIn, parseJson } from "../nas/points.ts";
+import type { Outcome } from "./report.ts";
+
+/** Told outcomes that are kept, newest first. */
+const keptRuns = 1000;
+
+/**
+ * Outcomes of runs on their way to whoever wants to know. A record is created in `outbox`, exclusively, before
+ * anything else hears of the outcome; once it was told it moves to `runs`. So every outcome is told at least once,
+ * whatever dies in between, and the oldest first.
+ */
+export interface OutboxFolders {
+  readonly outbox: string;
+  readonly runs: string;
+}
+
+/** @returns Whether this was the first record of the run; a second one is dropped. */
+export async function recordOutcome(folders: OutboxFolders, outcome: Outcome, disk: Disk): Promise<boolean> {
+  const event = eventOf(outcome);
+  if (await exists(join(folders.runs, recordName(event)))) return false;
+  await disk.makeDir(folders.outbox);
+  return disk.createExclusive(join(folders.outbox, recordName(event)), `${JSON.stringify(event, null, 2)}\n`);
+}
+
+/** Whether an outcome of this run is recorded, told or not. */
+export async function hasOutcome(folders: OutboxFolders, runId: string): Promise<boolean> {
+  const name = `${runId}.outcome.json`;
+  return (await exists(join(folders.outbox, name))) || exists(join(folders.runs, name));
+}
+
+/**
+ * Tells what waits, oldest first, and stops at the first that cannot be told: order is kept, and the rest waits too.
+ * @returns How many were told, and how many wait.
+ */
+export async function flushOutbox(
+  folders: OutboxFolders,
+  publisher: Publisher,
+  disk: Disk,
+  log: Logger,
+): Promise<{ told: number; waiting: number }> {
+  const events = await readRecords(folders.outbox);
+  events.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+  if (events.length > 0) await disk.makeDir(folders.runs);
+  let told = 0;
+  for (const event of events) {
+    try {
+      await publisher.publish(event);
+    } catch (error) {
+      log.warn({ err: error, event: event.id }, "an outcome could not be told; it waits");
+      break;
+    }
+    await disk.rename(join(folders.outbox, recordName(event)), join(folders.runs, recordName(event)));
+    told += 1;
+  }
+  if (told > 0) await trimRuns(folders, disk);
+  return { told, waiting: events.length - told };
+}
+
+/** Moves records that were written on this machine while the NAS was away to the NAS, told or not. */
+export async function takeOverOutbox(from: OutboxFolders, to: OutboxFolders, disk: Disk): Promise<void> {
+  for (const folder of ["outbox", "runs"] as const) {
+    for (const event of await readRecords(from[folder])) {
+      await disk.makeDir(to[folder]);
+      if (!(await exists(join(to.runs, recordName(event))))) {
+        await disk.createExclusive(join(to[folder], recordName(event)), `${JSON.stringify(event, null, 2)}\n`);
+      }
+      await disk.remove(join(from[folder], recordName(event)));
+    }
+  }
+}
+
+async function trimRuns(folders: OutboxFolders, disk: Disk): Promise<void> {
+  if ((await namesIn(folders.runs)).length <= keptRuns * 1.1) return;
+  const events = await readRecords(folders.runs);
+  events.sort((a, b) => (a.time < b.time ? 1 : -1));
+  for (const event of events.slice(keptRuns)) await disk.remove(join(folders.runs, recordName(event)));
+}
+
+const recordName = (event: Event) => `${event.id}.json`;
+
+async function readRecords(folder: string): Promise<Event[]> {
+  const names = (await namesIn(folder)).filter((name) => /^[a-z0-9].*\.json$/.test(name));
+  const read = await Promise.all(
+    names.map(async (name) => {
+      const parsed = Event.safeParse(parseJson(await readFile(join(folder, name), "utf8").catch(() => "")));
+      return parsed.success ? [parsed.data] : [];
+    }),
+  );
+  return read.flat();
+}
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { Failure } from "../failures.ts";
+import { listPoints, sizeOf } from "../nas/points.ts";
+import { writeSums } from "../nas/publish.ts";
+import type { AppRun, Result } from "./app-run.ts";
+import { resolveAt } from "./at.ts";
+
+/** Moves a restore point to backups/pinned/, where it neither counts nor expires, or back to history/. */
+export async function runPin(
+  run: AppRun,
+  request: { operation: "pin" | "unpin"; at: string; timeZone?: string | undefined },
+): Promise<Result> {
+  const { ctx, type, folders } = run;
+  const pin = request.operation === "pin";
+  const points = await listPoints(folders, type.artefacts);
+  const point = resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
+  const to = pin ? folders.pinned : folders.history;
+  await ctx.disk.makeDir(to);
+  for (const { name, path, pinned } of point.files) {
+    if (pinned === pin) continue;
+    if (await ctx.disk.renameExclusive(path, join(to, name))) continue;
+    throw new Failure(
+      "target_exists",
+      `Cannot ${request.operation} ${point.id}: "${join(to, name)}" is there already`,
+      {
+        hint: "Somebody put it there by hand. Move one of the two elsewhere.",
+      },
+    );
+  }
+  const left = await listPoints(folders, type.artefacts);
+  await writeSums(folders, left, type.artefacts, ctx.disk);
+  return {
+    outcome: pin ? "pinned" : "unpinned",
+    message: `${ctx.app.title}: ${point.id} ${pin ? "is kept until it is unpinned" : "counts and expires again"} (${sizeOf(point)} bytes)`,
+    point: { id: point.id, takenAt: new Date(point.takenAtMs).toISOString(), files: point.manifest?.files ?? [] },
+    state: run.state,
+  };
+}

@@ -1,0 +1,246 @@
+import type { BackupApp, PresentData, RestoreApp, RestoreTarget, Source } from "../app.ts";
+import { Failure, toFailure } from "../failures.ts";
+import { factsOf, listPoints, type RestorePoint, sizeOf } from "../nas/points.ts";
+import { openReadBack, type ReadBack } from "../nas/read-back.ts";
+import type { AppRun, Result } from "./app-run.ts";
+import { resolveAt } from "./at.ts";
+import type { RunRequest } from "./description.ts";
+import type { Plan } from "./report.ts";
+
+type RestoreRequest = Extract<RunRequest, { operation: "restore" }>;
+
+/** One restore: verified before the app is touched, put back when anything fails. */
+export async function runRestore(run: AppRun, request: RestoreRequest): Promise<Result> {
+  const { ctx, type, folders, state } = run;
+  const restore = await type.loadRestore();
+  const target = restore.target(ctx);
+  const points = await listPoints(folders, type.artefacts);
+  const point = resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
+  const files = await openPoint(run, point);
+  try {
+    await verifyPoint(run, await type.loadBackup(), point, files);
+    const described = {
+      id: point.id,
+      takenAt: new Date(point.takenAtMs).toISOString(),
+      files: point.manifest?.files ?? [],
+    };
+    if (request.to !== undefined) {
+      ctx.progress(`restoring to ${request.to}`);
+      const restoredTo = await target.place(files, factsOf(point), request.to);
+      return {
+        outcome: "restored",
+        message: `${ctx.app.title}: ${point.id} put beside production, in ${restoredTo}`,
+        point: described,
+        restoredTo,
+      };
+    }
+    await replaceData(run, restore, target, () => target.stage(files, factsOf(point)));
+    const present = await target.present();
+    const identity = present?.identity ?? point.manifest?.identity;
+    const { gate: _, waiting: __, ...before } = state;
+    return {
+      outcome: "restored",
+      message: `${ctx.app.title}: restored ${point.id}`,
+      point: described,
+      state: {
+        ...before,
+        baseline: {
+          ...(identity && { identity }),
+          ...(point.manifest?.sourceBytes !== undefined && { sourceBytes: point.manifest.sourceBytes }),
+        },
+        restored: { runId: ctx.run.id, pointId: point.id },
+      },
+    };
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
+}
+
+/** Puts back what the last restore, or the last undo, replaced. */
+export async function runUndo(run: AppRun): Promise<Result> {
+  const { ctx, type, state } = run;
+  const restore = await type.loadRestore();
+  const target = restore.target(ctx);
+  const [aside] = await target.asides();
+  if (!aside) {
+    throw new Failure(
+      "not_found",
+      `Cannot undo: nothing that a restore of "${ctx.app.name}" replaced is kept any more`,
+      {
+        hint: `It is kept for ${run.config.common.keepReplacedDays} days. Restore points: make list-${ctx.app.name}`,
+      },
+    );
+  }
+  await replaceData(run, restore, target, () => target.stageAside(aside));
+  const { gate: _, waiting: __, baseline: ___, ...before } = state;
+  return {
+    outcome: "undone",
+    message: `${ctx.app.title}: back to what was there before ${aside.id} (${aside.label})`,
+    state: before,
+  };
+}
+
+/** What a restore would do; changes nothing. */
+export async function runPlan(
+  run: AppRun,
+  request: { at?: string | undefined; timeZone?: string | undefined },
+): Promise<Result> {
+  const { ctx, type, folders } = run;
+  const restore = await type.loadRestore();
+  const target = restore.target(ctx);
+  const points = await listPoints(folders, type.artefacts);
+  const point = points.length === 0 ? undefined : resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
+  const [present, [aside]] = [await target.present(), await target.asides()];
+  const plan: Plan = {
+    ...(point && {
+      point: {
+        id: point.id,
+        takenAt: new Date(point.takenAtMs).toISOString(),
+        sizeBytes: sizeOf(point),
+        verified: point.good,
+        files: point.files.map(({ name }) => name),
+        from: point.files[0]?.path ?? folders.history,
+      },
+    }),
+    ...(present && { present: describePresent(present, point) }),
+    stopsApp: restore.needsStop,
+    ...(aside && { undo: { label: aside.label, setAsideAt: new Date(aside.setAsideAtMs).toISOString() } }),
+  };
+  return {
+    outcome: "planned",
+    message: point ? `${ctx.app.title}: would restore ${point.id}` : `${ctx.app.title}: there is no backup`,
+    plan,
+  };
+}
+
+function describePresent(
+  { label, sizeBytes, changedAtMs }: PresentData,
+  point: RestorePoint | undefined,
+): Plan["present"] {
+  return {
+    label,
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    ...(changedAtMs !== undefined && { changedAt: new Date(changedAtMs).toISOString() }),
+    newerThanPoint: changedAtMs !== undefined && point !== undefined && changedAtMs > point.takenAtMs,
+  };
+}
+
+async function openPoint({ ctx }: AppRun, point: RestorePoint): Promise<Map<string, ReadBack>> {
+  const files = new Map<string, ReadBack>();
+  const totalBytes = sizeOf(point);
+  try {
+    for (const { kind, path } of point.files) {
+      files.set(
+        kind,
+        await openReadBack(path, {
+          signal: ctx.signal,
+          onBytes: (done) => ctx.progress("verifying", done, totalBytes),
+        }),
+      );
+    }
+    return files;
+  } catch (error) {
+    for (const file of files.values()) await file.close();
+    throw error;
+  }
+}
+
+/** Checksums and content, before anything of the app is touched. */
+async function verifyPoint(
+  { ctx }: AppRun,
+  app: BackupApp<unknown, Source>,
+  point: RestorePoint,
+  files: ReadonlyMap<string, ReadBack>,
+): Promise<void> {
+  const hint = `The app was not touched. Another restore point: make list-${ctx.app.name}, then make restore-${ctx.app.name} AT=…`;
+  for (const wanted of point.manifest?.files ?? []) {
+    const actual = files.get(wanted.kind);
+    if (actual?.sizeBytes === wanted.sizeBytes) continue;
+    throw new Failure(
+      "backup_damaged",
+      `Cannot restore ${point.id}: "${wanted.name}" of ${wanted.sizeBytes} bytes is wanted, ${actual ? `has ${actual.sizeBytes}` : "is not there"}`,
+      { hint },
+    );
+  }
+  await app.verify(files, { signal: ctx.signal }).catch((cause) => {
+    const failure = toFailure(cause);
+    throw new Failure(failure.code, `Cannot restore ${point.id}: ${failure.message}`, {
+      cause,
+      hint: failure.hint ?? hint,
+    });
+  });
+  for (const wanted of point.manifest?.files ?? []) {
+    const actual = await files.get(wanted.kind)?.sha256();
+    if (actual === wanted.sha256) continue;
+    throw new Failure(
+      "backup_damaged",
+      `Cannot restore ${point.id}: sha256 ${wanted.sha256} of "${wanted.name}" is wanted, is ${actual}`,
+      { hint },
+    );
+  }
+  if (!point.manifest)
+    ctx.warn(
+      `${point.files[0]?.name} was made by another system: its content is sound, but no checksum of it is known`,
+    );
+}
+
+/** Stage, stop, swap, start, commit; whatever fails, the app ends up with the data that it had, and running if it ran. */
+async function replaceData(
+  run: AppRun,
+  restore: RestoreApp<unknown>,
+  target: RestoreTarget,
+  stage: () => Promise<void>,
+): Promise<void> {
+  const { ctx, workload } = run;
+  try {
+    ctx.progress("preparing beside the present data");
+    await stage();
+    ctx.signal.throwIfAborted();
+    if (restore.needsStop) {
+      await restore
+        .beforeStop?.(ctx)
+        .catch((error) => ctx.warn(`The players could not be told: ${(error as Error).message}`));
+      ctx.signal.throwIfAborted();
+      ctx.progress("stopping the app");
+      await workload.stop(ctx.run.id);
+    }
+    ctx.progress("putting the data in place");
+    await target.swap();
+    // Started before the commit: data with which the app does not come up is not kept.
+    if (restore.needsStop) {
+      ctx.progress("starting the app");
+      await workload.start();
+    }
+    await target.commit();
+    if (restore.needsStop) await workload.release();
+  } catch (cause) {
+    ctx.progress("putting everything back");
+    await putBack(run, restore, target, cause);
+    throw cause;
+  }
+  ctx.progress("done");
+}
+
+async function putBack(
+  { ctx, workload }: AppRun,
+  restore: RestoreApp<unknown>,
+  target: RestoreTarget,
+  cause: unknown,
+): Promise<void> {
+  try {
+    // It may have come up, or half come up, over the data that is to be taken away again.
+    if (restore.needsStop && (await workload.stoppedBy()) !== undefined) await workload.stop(ctx.run.id);
+    await target.rollBack();
+    await workload.start();
+    await workload.release();
+  } catch (error) {
+    throw new Failure(
+      "restore_failed",
+      `${toFailure(cause).message}. Putting everything back failed too: ${toFailure(error).message}`,
+      {
+        cause,
+        hint: `Nothing is lost: the data that was there is kept beside it. The next run of "${ctx.app.name}" puts it back, then starts the app.`,
+      },
+    );
+  }
+}

@@ -1,0 +1,293 @@
+import { join } from "node:path";
+import type { Publisher } from "../../events/publisher.ts";
+import type { RunContext } from "../app.ts";
+import type { AppConfig, Config } from "../config.ts";
+import { Disk } from "../disk.ts";
+import { Failure, failures, toFailure } from "../failures.ts";
+import type { Logger } from "../log.ts";
+import { type AppFolders, openNas } from "../nas/nas.ts";
+import { createStep, type StepGuards } from "../step.ts";
+import { runAccept } from "./accept.ts";
+import type { AppRun, Result } from "./app-run.ts";
+import { runBackup } from "./backup.ts";
+import { type RunDescription, readOnlyOperations } from "./description.ts";
+import { type Lock, takeLock } from "./lock.ts";
+import { mend } from "./mend.ts";
+import { flushOutbox, hasOutcome, type OutboxFolders, recordOutcome, takeOverOutbox } from "./outbox.ts";
+import { runPin } from "./pin.ts";
+import { ownIdentity } from "./process-identity.ts";
+import type { Outcome, RunLine } from "./report.ts";
+import { runPlan, runRestore, runUndo } from "./restore.ts";
+import { type AppState, readState, writeState } from "./state.ts";
+import { commandWorkload } from "./workload.ts";
+
+export interface RunnerOptions {
+  config: Config;
+  publisher: Publisher;
+  /** Hears every line that the run tells; the last one is its outcome. */
+  tell: (line: RunLine) => void;
+  /** Aborting it, with a Failure as reason, ends the run with an outcome. */
+  signal: AbortSignal;
+  log: Logger;
+  now?: () => number;
+  onStep?: StepGuards["onStep"];
+}
+
+/**
+ * Carries out one run from the lock to its outcome. Never rejects for what can go wrong in a run: that is an outcome.
+ * The way of an outcome: record on the NAS, then the state, then telling, then marking as told.
+ */
+export async function carryOut(run: RunDescription, options: RunnerOptions): Promise<Outcome> {
+  const { config, tell, log, publisher, signal, onStep } = options;
+  const now = options.now ?? Date.now;
+  const app = config.apps.find(({ name }) => name === run.app);
+  const guards: { fence?: () => Promise<void> } = {};
+  const step = createStep({ fence: async () => guards.fence?.(), ...(onStep && { onStep }) });
+  const disk = new Disk(step, {
+    fileMode: config.nasFileMode,
+    dirMode: config.nasDirMode,
+    ...(config.nasOwner && { owner: config.nasOwner }),
+  });
+  // This machine's own files need no lock, and must be writable when the NAS, and the lock on it, are away.
+  const ownDisk = new Disk(createStep(onStep && { onStep }), { fileMode: 0o600, dirMode: 0o700 });
+  const local = localOutbox(config, run.app);
+  const warnings: string[] = [];
+  const mended: string[] = [];
+  const warn = (message: string) => {
+    if (warnings.includes(message)) return;
+    warnings.push(message);
+    tell({ type: "warning", at: new Date(now()).toISOString(), message });
+  };
+  const finish = (result: Result): Outcome => outcomeOf(run, app, result, { now, warnings, mended });
+
+  let lock: Lock | undefined;
+  let folders: AppFolders | undefined;
+  let state: AppState | undefined;
+  let outcome: Outcome;
+  let nextState: AppState | undefined;
+  const quiet = readOnlyOperations.has(run.request.operation);
+  try {
+    if (!app) throw new Failure("not_found", `Cannot run: there is no app "${run.app}" in "${config.path}"`);
+    const nas = openNas(config.nas);
+    await nas.check();
+    folders = nas.app(run.app);
+    if (!quiet) {
+      lock = await takeLock(folders.locks, run, await ownIdentity(), disk);
+      guards.fence = lock.fence;
+    }
+    state = await readState(folders);
+    const ctx = contextOf(run, app, { disk, step, log, signal, now, tell, warn });
+    const workload = commandWorkload({
+      app: app.name,
+      commands: app.common.workload,
+      markPath: join(config.state, "workloads", `${app.name}.json`),
+      disk: ownDisk,
+      step,
+    });
+    const appRun: AppRun = { ctx, type: app.type, config: app, folders, workload, state };
+    if (quiet) {
+      const result = await carryOutOperation(appRun, run);
+      const outcome = finish(result);
+      tell(outcome);
+      return outcome;
+    }
+    mended.push(...(await mend(appRun)));
+    if (lock?.abandoned) await recordAbandoned(folders, lock.abandoned, app, disk, now);
+    const result = await carryOutOperation(appRun, run);
+    nextState = result.state;
+    outcome = finish(result);
+  } catch (error) {
+    const failure = toFailure(error);
+    if (failure.code === "internal")
+      log.error({ err: error, run: run.id }, "a run failed in a way that nobody foresaw");
+    else log.warn({ run: run.id, code: failure.code, cause: failure.cause }, failure.message);
+    outcome = finish({ outcome: failures[failure.code].outcome, message: failure.message, failure } as Result & {
+      failure: Failure;
+    });
+    nextState = failure.code === "source_replaced" && state ? { ...state, waiting: failure.message } : state;
+  }
+  if (!quiet && outcome.failure?.code !== "app_busy" && outcome.failure?.code !== "lock_lost") {
+    await settle(outcome, nextState, { folders: lock ? folders : undefined, local, disk, ownDisk, log, publisher });
+  }
+  await lock
+    ?.release()
+    .catch((error) => log.warn({ err: error }, "the lock could not be released; it is free once this process is gone"));
+  tell(outcome);
+  return outcome;
+}
+
+function carryOutOperation(appRun: AppRun, { request }: RunDescription): Promise<Result> {
+  switch (request.operation) {
+    case "backup":
+      return runBackup(appRun);
+    case "restore":
+      return runRestore(appRun, request);
+    case "plan":
+      return runPlan(appRun, request);
+    case "undo":
+      return runUndo(appRun);
+    case "pin":
+    case "unpin":
+      return runPin(appRun, request);
+    case "accept":
+      return runAccept(appRun);
+    case "flush":
+      // Every run mends and flushes; this one does nothing else.
+      return Promise.resolve({
+        outcome: "flushed",
+        message: `${appRun.ctx.app.title}: nothing is left undone`,
+        state: appRun.state,
+      });
+  }
+}
+
+function contextOf(
+  run: RunDescription,
+  app: AppConfig,
+  {
+    tell,
+    ...rest
+  }: Pick<RunContext, "disk" | "step" | "log" | "signal" | "now" | "warn"> & { tell: RunnerOptions["tell"] },
+): RunContext {
+  const allowed: readonly string[] = "allow" in run.request ? run.request.allow : [];
+  let last = { phase: "", at: 0 };
+  return {
+    ...rest,
+    app: { name: app.name, type: app.type.type, title: app.type.title },
+    settings: app.settings,
+    run,
+    allows: (override) => allowed.includes(override),
+    progress(phase, doneBytes, totalBytes) {
+      const at = rest.now();
+      const complete = doneBytes !== undefined && doneBytes === totalBytes;
+      if (phase === last.phase && !complete && at - last.at < 200) return;
+      last = { phase, at };
+      tell({
+        type: "progress",
+        at: new Date(at).toISOString(),
+        phase,
+        ...(doneBytes !== undefined && { doneBytes }),
+        ...(totalBytes !== undefined && { totalBytes }),
+      });
+    },
+  };
+}
+
+function outcomeOf(
+  run: RunDescription,
+  app: AppConfig | undefined,
+  { state: _, ...result }: Result & { failure?: Failure },
+  { now, warnings, mended }: { now: () => number; warnings: string[]; mended: string[] },
+): Outcome {
+  const { failure, ...rest } = result;
+  return {
+    type: "outcome",
+    runId: run.id,
+    function: run.function,
+    app: run.app,
+    title: app?.type.title ?? run.app,
+    operation: run.request.operation,
+    startedAt: run.startedAt,
+    startedBy: run.startedBy,
+    finishedAt: new Date(now()).toISOString(),
+    durationMs: Math.max(0, now() - Date.parse(run.startedAt)),
+    ...rest,
+    ...(failure && {
+      failure: {
+        code: failure.code,
+        message: failure.message,
+        ...(failure.hint !== undefined && { hint: failure.hint }),
+        retryable: failures[failure.code].retryable,
+      },
+    }),
+    ...(mended.length > 0 && { mended }),
+    warnings,
+  };
+}
+
+/** A run that was killed told nothing; the next one tells it for it, once. */
+async function recordAbandoned(
+  folders: AppFolders,
+  run: RunDescription,
+  app: AppConfig,
+  disk: Disk,
+  now: () => number,
+): Promise<void> {
+  if (await hasOutcome(folders, run.id)) return;
+  const failure = new Failure(
+    "interrupted",
+    `${app.type.title}: the ${run.request.operation} that ${run.startedBy} started was killed before its end`,
+    {
+      hint: "What it had left was put in order by the next run.",
+    },
+  );
+  await recordOutcome(
+    folders,
+    outcomeOf(
+      run,
+      app,
+      { outcome: "interrupted", message: failure.message, failure },
+      { now, warnings: [], mended: [] },
+    ),
+    disk,
+  );
+}
+
+/** Where outcomes wait on this machine while the NAS is away. */
+const localOutbox = (config: Config, app: string): OutboxFolders => ({
+  outbox: join(config.state, "outbox", app, "waiting"),
+  runs: join(config.state, "outbox", app, "told"),
+});
+
+interface Settling {
+  /** Absent when the NAS could not be used. */
+  folders: AppFolders | undefined;
+  local: OutboxFolders;
+  disk: Disk;
+  /** For this machine's own files. */
+  ownDisk: Disk;
+  log: Logger;
+  publisher: Publisher;
+}
+
+/** Records the outcome, then the state, then tells. Nothing that fails here changes how the run ended. */
+async function settle(
+  outcome: Outcome,
+  state: AppState | undefined,
+  { folders, local, disk, ownDisk, log, publisher }: Settling,
+): Promise<void> {
+  try {
+    if (!folders) throw new Failure("nas_unreachable", "The NAS cannot be used");
+    await takeOverOutbox(local, folders, disk);
+    await recordOutcome(folders, outcome, disk);
+    const good = !outcome.failure;
+    await writeState(
+      folders,
+      {
+        version: 1,
+        ...state,
+        last: outcome,
+        ...(good &&
+          (outcome.operation === "backup" || outcome.operation === "restore") && {
+            lastGood: { at: outcome.finishedAt, outcome: outcome.outcome },
+          }),
+      },
+      disk,
+    );
+    await flushOutbox(folders, publisher, disk, log);
+  } catch (error) {
+    log.warn(
+      { err: error, run: outcome.runId },
+      "the outcome could not be recorded on the NAS; it waits on this machine",
+    );
+    try {
+      await recordOutcome(local, outcome, ownDisk);
+      await flushOutbox(local, publisher, ownDisk, log);
+    } catch (cause) {
+      log.error(
+        { err: cause, run: outcome.runId },
+        "the outcome could not be recorded anywhere but in the run's own output",
+      );
+    }
+  }
+}
