@@ -1,0 +1,123 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { loadFunction } from "../../../functions/function.ts";
+import { loadAppTypes } from "../../../functions/types.ts";
+import packageFile from "../../../package.json" with { type: "json" };
+import { loadConfig } from "../../../shared/config.ts";
+import { Failure, toFailure } from "../../../shared/failures.ts";
+import { tokenSecret } from "../../../shared/http/authorize.ts";
+import { createLog } from "../../../shared/log.ts";
+import type { FetchHandler } from "./call-function.ts";
+import { startCron } from "./cron.ts";
+import { createFunctionLogs } from "./function-log.ts";
+import { createGateway } from "./gateway.ts";
+import { findRunningGateway, removeGatewayFile, writeGatewayFile } from "./gateway-file.ts";
+import { loadStackFile } from "./stack-file.ts";
+import { greeting, readableLogLine } from "./terminal.ts";
+import { ensureToken } from "./token.ts";
+
+/*
+ * `make up`: the functions of stack.yml behind a gateway on this machine, with their schedules.
+ * node deploy/local/gateway/main.ts --config keepsake.yaml [--port 8080] [--host 127.0.0.1] [--stack stack.yml]
+ *   [--timeout 60]   seconds that one call may take, as OpenFaaS's gateway has it
+ */
+
+/** What a call in progress is given when the gateway ends, in ms: short, for a person waits at the terminal. */
+const graceMs = 3_000;
+
+async function main(argv: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      config: { type: "string" },
+      port: { type: "string", default: "8080" },
+      host: { type: "string", default: "127.0.0.1" },
+      stack: { type: "string", default: join(import.meta.dirname, "../../../stack.yml") },
+      timeout: { type: "string", default: "60" },
+    },
+  });
+  if (values.config === undefined)
+    throw new Failure("invalid_request", "Cannot start: --config keepsake.yaml is wanted");
+  const config = await loadConfig(values.config, await loadAppTypes());
+  const stack = await loadStackFile(values.stack, process.env);
+  await mkdir(config.state, { recursive: true });
+  const other = await findRunningGateway(config.state);
+  if (other) {
+    throw new Failure(
+      "invalid_request",
+      `Cannot start a second gateway over "${config.state}": one answers at ${other.url}`,
+      {
+        hint: `Use it, or end it first: kill ${other.pid}`,
+      },
+    );
+  }
+  const tokenFile = join(config.secrets, tokenSecret);
+  const password = await ensureToken(tokenFile);
+
+  const write = (line: string) => process.stderr.write(process.stderr.isTTY ? readableLogLine(line) : line);
+  const log = createLog("gateway", "info", { write });
+  const logs = createFunctionLogs({ now: Date.now });
+  const functions = new Map<string, FetchHandler>();
+  for (const { service } of stack) {
+    const destination = {
+      write(line: string) {
+        logs.append(service, line.trimEnd());
+        write(line);
+      },
+    };
+    const handler = await loadFunction(service, {
+      configPath: config.path,
+      log: createLog(service, "info", destination),
+    });
+    functions.set(service, handler.fetch);
+  }
+
+  const gateway = createGateway({
+    functions,
+    stack,
+    port: numberOf(values.port, "--port", 0, 65_535),
+    host: values.host,
+    timeoutMs: numberOf(values.timeout, "--timeout", 1, 86_400) * 1000,
+    auth: { user: "admin", password },
+    secretNames: () => readdir(config.secrets),
+    version: packageFile.version,
+    logs,
+    log,
+  });
+  const url = await gateway.start();
+  if (!/^(127\.|localhost$|::1$)/.test(values.host)) {
+    log.warn("whoever reaches this address can call every function; only what is dangerous asks for the token");
+  }
+  const startedAt = new Date().toISOString();
+  await writeGatewayFile(config.state, { url, pid: process.pid, startedAt, tokenFile: resolve(tokenFile) });
+  const cron = startCron({ gatewayUrl: url, functions: gateway.deployments.list, log });
+
+  process.stdout.write(
+    greeting({ url, configPath: config.path, tokenFile, functions: [...functions.keys()], scheduled: cron.list() }),
+  );
+
+  const stop = async () => {
+    cron.stop();
+    await removeGatewayFile(config.state, process.pid);
+    await gateway.stop(graceMs);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      process.once(signal, () => process.exit(130));
+      void stop().then(() => process.exit(0));
+    });
+  }
+}
+
+function numberOf(text: string, option: string, min: number, max: number): number {
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new Failure("invalid_request", `Cannot use ${option} "${text}": a number from ${min} to ${max} is wanted`);
+}
+
+await main(process.argv.slice(2)).catch((error) => {
+  const { message, hint } = toFailure(error);
+  process.stderr.write(`${message}\n${hint ? `${hint}\n` : ""}`);
+  process.exit(1);
+});
