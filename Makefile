@@ -1,0 +1,87 @@
+# Thin: every target is one command, which also runs without make (package.json's scripts, `npm run`).
+# GNU make 3.81, POSIX sh. Variables on the command line (AT='Thu 18:00') reach the commands as environment
+# variables, which make does by itself: no shell reads their values.
+
+NODE = node_modules/node/bin/node
+CLI = $(NODE) deploy/cli/main.ts
+CONFIG = homelab/keepsake.yaml
+PORT ?= 8080
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<app>", $$1); printf "  make %-20s  %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Variables: AT='Thu 18:00' or a name from the list; TO=place beside production; ALLOW=a,b overrides;"
+	@echo "  YES=1 does not ask; APPS=a,b; GATEWAY=http://… and TOKEN_FILE=… another gateway; NAS=path;"
+	@echo "  PORT=8080 and CONFIG=homelab/keepsake.yaml of make up."
+	@echo "More: make help-<command>, such as make help-restore"
+
+setup: ## install what is missing: npm packages with Node 24, PostgreSQL
+	@sh deploy/local/setup.sh
+
+tools:
+	@sh deploy/local/setup.sh tools
+
+demo: setup ## a home lab in one folder: backed up, destroyed, restored, compared
+	@exec $(NODE) deploy/local/demo/main.ts
+
+up: setup ## start the gateway over that home lab, with its schedules, until Ctrl-C
+	@exec $(NODE) deploy/local/gateway/main.ts --config '$(CONFIG)' --port '$(PORT)'
+
+test: setup ## every test, with lint, types, formatting, unused code and import boundaries
+	@npm run --silent check
+	@exec $(NODE) node_modules/vitest/vitest.mjs run
+
+test-crash: setup ## the runs killed at every single step
+	@npm run --silent test:crash
+
+test-memory: setup ## the runners' memory with up to 4 GB
+	@npm run --silent test:memory
+
+check: tools ## lint, types, formatting, unused code and import boundaries
+	@npm run --silent check
+
+init-nas: tools ## mark a mounted export as the NAS: NAS=path
+	@exec $(NODE) deploy/local/init-nas.ts
+
+backup-all: tools ## back up every app now
+	@exec $(CLI) backup --all
+
+backup-%: tools FORCE ## back up one app now
+	@exec $(CLI) backup '$*'
+
+list-%: tools FORCE ## what an app can go back to
+	@exec $(CLI) list '$*'
+
+restore-all: tools ## put every app's data back: shows the plan, asks [APPS= YES=]
+	@exec $(CLI) restore-all
+
+restore-%: tools FORCE ## put one app's data back: shows what, asks [AT= TO= YES=]
+	@exec $(CLI) restore '$*'
+
+undo-restore-%: tools FORCE ## put back what the last restore replaced [YES=]
+	@exec $(CLI) undo-restore '$*'
+
+pin-%: tools FORCE ## keep a restore point for good: AT=
+	@exec $(CLI) pin '$*'
+
+unpin-%: tools FORCE ## leave it to the retention again: AT=
+	@exec $(CLI) unpin '$*'
+
+accept-%: tools FORCE ## take the app's present data for the right one, so that backups go on
+	@exec $(CLI) accept '$*'
+
+cancel-%: tools FORCE ## cancel the app's run in progress
+	@exec $(CLI) cancel '$*'
+
+status: tools ## what is saved since when, what runs, what waits
+	@exec $(CLI) status
+
+doctor: tools ## check gateway, functions, token, NAS and tools
+	@exec $(CLI) doctor
+
+help-%: tools FORCE
+	@exec $(CLI) help '$*'
+
+# A file that happens to be called backup-factorio must not make its target up to date.
+FORCE:
+.PHONY: help setup tools demo up test test-crash test-memory check init-nas backup-all restore-all status doctor FORCE

@@ -1,0 +1,114 @@
+import type { RunRequest } from "../../../shared/run/description.ts";
+import { type App, discover, findApp } from "../apps.ts";
+import { type Command, namedApp, type Session } from "../command.ts";
+import { endsAll, exits, usage } from "../exit.ts";
+import { describeFailure } from "../failure.ts";
+import { endedWell, summarise } from "../outcome.ts";
+import { startAndWatch, tell, watch } from "../watch.ts";
+
+const exitOf = (well: boolean) => (well ? exits.ok : exits.failed);
+
+export const backup: Command = {
+  name: "backup",
+  names: "some",
+  takes: ["all", "allow"],
+  summary: "back up apps, now",
+  details: "One after the other; a failure does not stop the ones after it.",
+  async run(session) {
+    const { client, types, options, terminal } = session;
+    const found = await discover(client, types);
+    const apps = options.all ? found.apps : options.names.map((name) => findApp(found, name));
+    const failed = options.all ? found.failed : [];
+    const ends: { app: string; end: string }[] = [];
+    for (const { fn, error } of failed) {
+      for (const line of describeFailure(error, fn.backup)) terminal.err(line);
+      ends.push({ app: fn.type, end: "failed" });
+    }
+    let well = failed.length === 0;
+    for (const app of apps) {
+      const end = await backupOne(session, app);
+      ends.push({ app: app.view.app, end: end.status });
+      well &&= end.well;
+    }
+    if (ends.length > 1) terminal.out(summarise(ends));
+    return exitOf(well);
+  },
+};
+
+async function backupOne(session: Session, app: App): Promise<{ status: string; well: boolean }> {
+  const request: RunRequest = { operation: "backup", app: app.view.app, allow: [...session.options.allow] };
+  try {
+    const run = await startAndWatch(session, targetOf(app, app.backup), request);
+    return { status: run.status, well: endedWell(run) };
+  } catch (error) {
+    if (endsAll(error)) throw error;
+    for (const line of describeFailure(error, app.label)) session.terminal.err(line);
+    return { status: "failed", well: false };
+  }
+}
+
+export const targetOf = (app: App, fn: string) => ({ fn, app: app.view.app, label: app.label });
+
+/** A command that is one quick run of the backup function. */
+const quick = (
+  about: Pick<Command, "name" | "takes" | "summary" | "details">,
+  request: (app: string, session: Session) => RunRequest,
+): Command => ({
+  ...about,
+  names: "one",
+  async run(session) {
+    const app = await namedApp(session);
+    return exitOf(endedWell(await startAndWatch(session, targetOf(app, app.backup), request(app.view.app, session))));
+  },
+});
+
+function pointOf({ options, clock }: Session): { at: string; timeZone: string } {
+  if (options.at === undefined) throw usage("Cannot pin or unpin without a restore point: AT=… is wanted");
+  return { at: options.at, timeZone: clock().timeZone };
+}
+
+export const pin = quick(
+  {
+    name: "pin",
+    takes: ["at"],
+    summary: "keep a restore point for good",
+    details: "It moves to backups/pinned/, and no retention counts or removes it.",
+  },
+  (app, session) => ({ operation: "pin", app, ...pointOf(session) }),
+);
+
+export const unpin = quick(
+  { name: "unpin", takes: ["at"], summary: "leave a pinned restore point to the retention again" },
+  (app, session) => ({ operation: "unpin", app, ...pointOf(session) }),
+);
+
+export const accept = quick(
+  {
+    name: "accept",
+    takes: [],
+    summary: "take the app's present data for the right one",
+    details: "Ends the waiting of scheduled backups after the source was found to be another one, or much smaller.",
+  },
+  (app) => ({ operation: "accept", app }),
+);
+
+export const cancel: Command = {
+  name: "cancel",
+  names: "one",
+  takes: [],
+  summary: "cancel the app's run in progress",
+  async run(session) {
+    const { client, terminal } = session;
+    const app = await namedApp(session);
+    const { running } = app.view;
+    if (!running) {
+      terminal.out(`${app.label}  nothing to cancel: no run in progress`);
+      return exits.ok;
+    }
+    await client.cancel(app.backup, running.runId);
+    terminal.err(`${app.label}  cancelling the ${running.operation} that ${running.startedBy} started`);
+    const ended = await watch(session, targetOf(app, app.backup), await client.run(app.backup, running.runId));
+    tell(session, app.label, ended);
+    return exitOf(ended.status === "cancelled");
+  },
+};

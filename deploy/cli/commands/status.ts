@@ -1,0 +1,41 @@
+import type { AppView } from "../../../shared/run/report.ts";
+import { discover } from "../apps.ts";
+import type { Command } from "../command.ts";
+import { exits } from "../exit.ts";
+import { describeFailure } from "../failure.ts";
+import { type Clock, count, formatAge, formatTable, formatWhen } from "../format.ts";
+
+export const status: Command = {
+  name: "status",
+  names: "none",
+  takes: [],
+  summary: "show what is saved since when, what runs and what waits",
+  async run({ client, types, terminal, clock }) {
+    const { apps, failed } = await discover(client, types);
+    for (const line of formatTable(apps.map(({ view, label }) => describeApp(view, label, clock()))))
+      terminal.out(line);
+    for (const { fn, error } of failed) for (const line of describeFailure(error, fn.backup)) terminal.err(line);
+    return failed.length === 0 ? exits.ok : exits.failed;
+  },
+};
+
+/** One line of the table. */
+export function describeApp(
+  { points, lastGood, lastOutcome, running, waiting }: AppView,
+  label: string,
+  clock: Clock,
+): string[] {
+  const ago = (at: string) => `${formatAge(clock.nowMs - Date.parse(at))} ago`;
+  const notes = [
+    running && `running: ${running.operation}, started by ${running.startedBy} ${ago(running.startedAt)}`,
+    waiting && `waiting: ${waiting}`,
+    lastOutcome?.failure &&
+      `last run ${lastOutcome.outcome} ${ago(lastOutcome.finishedAt)}: ${lastOutcome.failure.message}`,
+  ];
+  return [
+    label,
+    lastGood ? `good ${ago(lastGood.at)} (${formatWhen(Date.parse(lastGood.at), clock)})` : "no good backup yet",
+    count(points.length, "restore point"),
+    notes.filter(Boolean).join("; ") || "idle",
+  ];
+}

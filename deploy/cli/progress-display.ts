@@ -1,0 +1,53 @@
+import type { Progress } from "../../shared/run/report.ts";
+import { formatDuration } from "./format.ts";
+import { describeProgress, drawBar, Meter } from "./meter.ts";
+import type { Terminal } from "./terminal.ts";
+
+const redrawMs = 100;
+const lineMs = 10_000;
+
+/** Shows how a run gets on: one line with a bar that is redrawn, or, without a terminal, a line now and then. */
+export class ProgressDisplay {
+  readonly #terminal: Terminal;
+  readonly #label: string;
+  readonly #now: () => number;
+  readonly #meter = new Meter();
+  #shownAtMs = Number.NEGATIVE_INFINITY;
+  #phase = "";
+  /** While the user is being asked. */
+  paused = false;
+
+  constructor(terminal: Terminal, label: string, now: () => number = Date.now) {
+    this.#terminal = terminal;
+    this.#label = label;
+    this.#now = now;
+  }
+
+  show(progress: Progress): void {
+    const rate = this.#meter.add(progress);
+    const { interactive } = this.#terminal;
+    const newPhase = progress.phase !== this.#phase;
+    if (!newPhase && this.#now() - this.#shownAtMs < (interactive ? redrawMs : lineMs)) return;
+    this.#phase = progress.phase;
+    this.#shownAtMs = this.#now();
+    this.#put([this.#label, interactive ? drawBar(progress) : "", describeProgress(progress, rate)]);
+  }
+
+  silence(ms: number): void {
+    const { interactive } = this.#terminal;
+    if (!interactive && this.#now() - this.#shownAtMs < lineMs) return;
+    this.#shownAtMs = this.#now();
+    this.#put([this.#label, `no answer from the gateway for ${formatDuration(ms)}; the run goes on, trying again`]);
+  }
+
+  clear(): void {
+    this.#terminal.redraw(undefined);
+  }
+
+  #put(parts: string[]): void {
+    if (this.paused) return;
+    const line = parts.filter(Boolean).join("  ");
+    if (this.#terminal.interactive) this.#terminal.redraw(line);
+    else this.#terminal.err(line);
+  }
+}
