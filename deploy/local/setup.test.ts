@@ -1,0 +1,125 @@
+import { execFile } from "node:child_process";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+/* setup.sh as it runs on machines that lack this or that: the programs it would call leave a note instead. */
+
+let clone: string;
+let bin: string;
+const tools = ["sh", "dirname", "cp", "cmp", "mkdir", "rm", "chmod"];
+
+beforeEach(async () => {
+  clone = await mkdtemp(join(tmpdir(), "keepsake setup-"));
+  bin = join(clone, "bin");
+  await mkdir(join(clone, "deploy/local"), { recursive: true });
+  await mkdir(bin);
+  await cp(join(import.meta.dirname, "setup.sh"), join(clone, "deploy/local/setup.sh"));
+  await writeFile(join(clone, "package-lock.json"), "one");
+  for (const tool of tools) await symlink(await which(tool), join(bin, tool));
+  await program("node", 'echo "v20.1.0"');
+  await program(
+    "npm",
+    'echo "npm $*" >>calls; mkdir -p node_modules/node/bin; : >node_modules/node/bin/node; chmod +x node_modules/node/bin/node',
+  );
+  await program("uname", "echo Linux");
+  await program("id", "echo 1000");
+});
+afterEach(() => rm(clone, { recursive: true }));
+
+const which = (tool: string) =>
+  new Promise<string>((resolve, reject) =>
+    execFile("sh", ["-c", 'command -v "$1"', "sh", tool], (error, out) =>
+      error ? reject(error) : resolve(out.trim()),
+    ),
+  );
+
+async function program(name: string, body: string): Promise<void> {
+  await writeFile(join(bin, name), `#!/bin/sh\n${body}\n`);
+  await chmod(join(bin, name), 0o755);
+}
+
+async function havePostgres(): Promise<void> {
+  for (const name of ["postgres", "initdb", "pg_dump", "psql"]) await program(name, ":");
+}
+
+function setUp(...args: string[]): Promise<{ code: number; text: string; calls: string[] }> {
+  return new Promise((resolve) => {
+    const env = { PATH: bin, SETUP_PREFIX: clone };
+    execFile(
+      join(bin, "sh"),
+      [join(clone, "deploy/local/setup.sh"), ...args],
+      { env },
+      async (error, stdout, stderr) => {
+        const calls = await readFile(join(clone, "calls"), "utf8").catch(() => "");
+        resolve({ code: Number(error?.code ?? 0), text: stdout + stderr, calls: calls.split("\n").filter(Boolean) });
+      },
+    );
+  });
+}
+
+test("setup.sh installs the packages once, and again when package-lock.json changed", async () => {
+  await havePostgres();
+  expect(await setUp()).toMatchObject({ code: 0, text: expect.stringContaining("Installing the npm packages") });
+  expect(await setUp()).toMatchObject({ code: 0, text: "", calls: [expect.stringMatching(/^npm ci /)] });
+  await writeFile(join(clone, "package-lock.json"), "two");
+  expect((await setUp()).calls).toHaveLength(2);
+});
+
+test("setup.sh names the Node that it needs to begin with", async () => {
+  await program("node", 'echo "v18.19.0"');
+  expect(await setUp()).toMatchObject({
+    code: 1,
+    text: expect.stringMatching(/Node 20 or newer.*Found: v18\.19\.0/),
+    calls: [],
+  });
+});
+
+test("setup.sh without root prints the line that installs PostgreSQL", async () => {
+  await program("apt-get", 'echo "apt-get $*" >>calls');
+  const { code, text, calls } = await setUp();
+  expect(text).toContain("Type: sudo apt-get update && sudo apt-get install -y postgresql postgresql-client\n");
+  expect({ code, calls }).toEqual({ code: 1, calls: [expect.stringMatching(/^npm/)] });
+  expect(await setUp("tools")).toMatchObject({ code: 0, text: "" });
+});
+
+test("setup.sh as root says what it installs, and makes no database of the system's own", async () => {
+  await program("id", "echo 0");
+  await program(
+    "apt-get",
+    'echo "apt-get $* $DEBIAN_FRONTEND $(while read -r line; do echo "$line"; done <etc/postgresql-common/createcluster.d/keepsake-setup.conf)" >>calls',
+  );
+  const { code, text, calls } = await setUp();
+  expect(text).toContain("Installing PostgreSQL's server and client (apt-get install postgresql postgresql-client)");
+  expect(calls.slice(1)).toEqual([
+    "apt-get update -q noninteractive create_main_cluster = false",
+    "apt-get install -q -y --no-install-recommends postgresql postgresql-client noninteractive create_main_cluster = false",
+  ]);
+  expect(code).toBe(0);
+  await expect(readFile(join(clone, "etc/postgresql-common/createcluster.d/keepsake-setup.conf"))).rejects.toThrow(
+    "ENOENT",
+  );
+});
+
+test("setup.sh finds a server that is not on the PATH", async () => {
+  const folder = join(clone, "usr/lib/postgresql/15/bin");
+  await mkdir(folder, { recursive: true });
+  await havePostgres();
+  for (const name of ["postgres", "initdb"]) {
+    await cp(join(bin, name), join(folder, name));
+    await rm(join(bin, name));
+  }
+  expect(await setUp()).toMatchObject({ code: 0 });
+});
+
+test("setup.sh on macOS names the line for Homebrew", async () => {
+  await program("uname", "echo Darwin");
+  expect(await setUp()).toMatchObject({ code: 1, text: expect.stringContaining("Type: brew install postgresql@17\n") });
+});
+
+test("setup.sh says so when npm installed no Node, and tries again the next time", async () => {
+  await program("npm", 'echo "npm $*" >>calls; mkdir -p node_modules');
+  expect(await setUp()).toMatchObject({ code: 1, text: expect.stringContaining("npm rebuild node") });
+  expect((await setUp()).calls).toHaveLength(2);
+});
