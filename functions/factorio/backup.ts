@@ -1,0 +1,119 @@
+import type { BackupApp, Capture, RunContext, Stage } from "../../shared/app.ts";
+import { Failure } from "../../shared/failures.ts";
+import { fileFingerprint } from "../../shared/source/fingerprint.ts";
+import type { FactorioSource, Settings } from "./app.ts";
+import { mapIdentity } from "./map-identity.ts";
+import { saveThroughRcon } from "./rcon-save.ts";
+import { proveSave, readMapHash } from "./save-zip.ts";
+import { newestSave, openSave } from "./saves-folder.ts";
+
+const attempts = 5;
+const chunkBytes = 1 << 20;
+
+export const backup: BackupApp<Settings, FactorioSource> = {
+  async examine(ctx) {
+    if (ctx.settings.rcon) await saveThroughRcon(ctx, ctx.settings.rcon);
+    return chooseSave(ctx);
+  },
+
+  async capture(ctx, source, stage) {
+    let chosen = source;
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      const capture = await copySave(chosen, stage);
+      if (capture) return capture;
+      ctx.log.info({ attempt, save: chosen.path }, "the save moved while it was copied");
+      chosen = await chooseSave(ctx);
+      if (chosen.identity?.id !== source.identity?.id) break;
+    }
+    throw new Failure(
+      "source_changing",
+      `Cannot copy "${chosen.path}": a save that stays as it is wanted, it kept changing`,
+      {
+        hint: "Something writes into the folder of saves. The next run tries again.",
+      },
+    );
+  },
+
+  async verify(files, { signal }) {
+    const file = files.get("save");
+    if (!file) throw new Failure("backup_damaged", "Cannot vouch for the backup: its save is wanted, is missing");
+    const { mapHash, ...facts } = await proveSave(file, signal);
+    return { facts, ...(mapHash !== undefined && { identity: mapIdentity(mapHash) }) };
+  },
+};
+
+/** Looks again when the chosen slot is rotated away before it is open. */
+async function chooseSave({ settings, now, signal, warn }: RunContext<Settings>): Promise<FactorioSource> {
+  for (let attempt = 1; ; attempt++) {
+    const lookedAtMs = now();
+    const newest = await newestSave(settings.saves);
+    const save = await openSave(newest.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT" || attempt === attempts) throw error;
+    });
+    if (!save) continue;
+    try {
+      const { path } = newest;
+      const mapHash = await readMapHash(save.bytes, signal);
+      if (mapHash === undefined)
+        warn(`"${path}" has no level-init.dat, so another map in its place would not be noticed`);
+      return {
+        path,
+        sizeBytes: Number(save.stat.size),
+        savedAtMs: Number(save.stat.mtimeNs / 1_000_000n),
+        lookedAtMs,
+        fingerprint: fileFingerprint(path, save.stat),
+        ...(mapHash !== undefined && { identity: mapIdentity(mapHash) }),
+      };
+    } catch (cause) {
+      if (!(cause instanceof Failure)) throw cause;
+      // Somebody who copies a save into the folder is not done yet, or it is broken for good.
+      const changing = (await save.handle.stat({ bigint: true })).mtimeNs !== save.stat.mtimeNs;
+      throw new Failure(
+        changing ? "source_changing" : "source_invalid",
+        `Cannot back up the newest save: ${cause.message}`,
+        {
+          cause,
+          hint: `The backups are left as they are. If "${newest.path}" is broken, move it away: then the save before it is taken.`,
+        },
+      );
+    } finally {
+      await save.handle.close();
+    }
+  }
+}
+
+/**
+ * Copies the bytes as they are. The moment that the copy shows is when the folder was looked at: what was saved later
+ * is not in it, and moments only go forward, whatever the times of the files say.
+ * @returns undefined when this was not the chosen file any more, or was written to meanwhile.
+ */
+async function copySave(source: FactorioSource, stage: Stage): Promise<Capture | undefined> {
+  const save = await openSave(source.path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  if (!save) return undefined;
+  try {
+    if (fileFingerprint(source.path, save.stat) !== source.fingerprint) return undefined;
+    const { sha256, sizeBytes } = await stage.write("save", bytesOf(save.bytes), source.sizeBytes);
+    // Not ctime: it also moves when a rotation takes the name away, and the bytes stay.
+    const { size, mtimeNs } = await save.handle.stat({ bigint: true });
+    if (size !== save.stat.size || mtimeNs !== save.stat.mtimeNs || sizeBytes !== source.sizeBytes) return undefined;
+    return {
+      takenAtMs: source.lookedAtMs,
+      checksums: new Map([["save", sha256]]),
+      sizeBytes,
+      fingerprint: source.fingerprint,
+      facts: {
+        save: source.path.slice(source.path.lastIndexOf("/") + 1),
+        savedAt: new Date(source.savedAtMs).toISOString(),
+      },
+    };
+  } finally {
+    await save.handle.close();
+  }
+}
+
+async function* bytesOf({ sizeBytes, read }: { sizeBytes: number; read(at: number, length: number): Promise<Buffer> }) {
+  for (let done = 0; done < sizeBytes; done += chunkBytes)
+    yield await read(done, Math.min(chunkBytes, sizeBytes - done));
+}
