@@ -1,10 +1,12 @@
 import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { logPublisher } from "../events/publisher.ts";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { createLog } from "../shared/log.ts";
 import { RunDescription } from "../shared/run/description.ts";
+import { closeRun, lostRuns } from "../shared/run/local-runs.ts";
 import type { RunLine } from "../shared/run/report.ts";
 import { carryOut, type RunnerOptions } from "../shared/run/runner.ts";
 import { loadAppTypes } from "./types.ts";
@@ -35,6 +37,10 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
     tell: (line) => writeLine(line),
     signal: stop.signal,
     log,
+    placement: {
+      lost: (app) => lostRuns(join(config.state, "runs"), app),
+      close: (id) => closeRun(join(config.state, "runs"), id),
+    },
     ...(onStep && { onStep }),
   });
   return outcome.failure ? 1 : 0;

@@ -1,6 +1,7 @@
 import type { AnyAppType, RunContext } from "../app.ts";
 import type { AppConfig } from "../config.ts";
 import type { AppFolders } from "../nas/nas.ts";
+import type { RunDescription } from "./description.ts";
 import type { Outcome } from "./report.ts";
 import type { AppState } from "./state.ts";
 import type { Workload } from "./workload.ts";
@@ -14,6 +15,8 @@ export interface AppRun {
   readonly workload: Workload;
   /** As the run before left it; what this run returns in `Result.state` is written once the outcome is recorded. */
   readonly state: AppState;
+  /** The run before this one, when it was killed. */
+  readonly abandoned?: RunDescription;
 }
 
 /** How a procedure ended well; failures are thrown. */

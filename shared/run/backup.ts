@@ -40,6 +40,8 @@ export async function runBackup(run: AppRun): Promise<Result> {
     const staged = new Map<string, Written>();
     const capture = await app.capture(ctx, source, {
       write: async (kind, bytes, totalBytes) => {
+        // An app that saw its data move while it was copied writes the artefact once more.
+        await ctx.disk.remove(join(stagingFolder, kind));
         const written = await ctx.disk.write(join(stagingFolder, kind), bytes, {
           signal: ctx.signal,
           onBytes: (done) => ctx.progress("copying", done, totalBytes),

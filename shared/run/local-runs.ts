@@ -22,12 +22,7 @@ export function localRuns(folder: string, command: readonly [string, ...string[]
   const pathOf = (id: string, file: string) => join(folder, id, file);
   const latest = new Map<string, string>();
 
-  const statusOf = async (id: string): Promise<"starting" | "alive" | "gone"> => {
-    const runner = await readJson(pathOf(id, "runner.json"), ProcessIdentity);
-    if (runner) return (await stateOf(runner)) === "gone" ? "gone" : "alive";
-    const starter = await readJson(pathOf(id, "starter.json"), ProcessIdentity);
-    return starter && (await stateOf(starter)) !== "gone" ? "starting" : "gone";
-  };
+  const statusOf = (id: string) => statusOfRun(folder, id);
 
   const find = async (id: string): Promise<FoundRun | undefined> => {
     const run = await readJson(pathOf(id, "run.json"), RunDescription);
@@ -54,6 +49,8 @@ export function localRuns(folder: string, command: readonly [string, ...string[]
       }
       latest.set(run.app, run.id);
       await writeFile(pathOf(run.id, "starter.json"), JSON.stringify(await ownIdentity()));
+      await mkdir(openFolder(folder), { recursive: true, mode: 0o700 });
+      await writeFile(join(openFolder(folder), run.id), "");
       await writeFile(pathOf(run.id, "run.json"), JSON.stringify(run), { flag: "wx" });
       const output = await open(pathOf(run.id, "output.ndjson"), "a", 0o600);
       const log = await open(pathOf(run.id, "log.ndjson"), "a", 0o600);
@@ -131,6 +128,34 @@ export function localRuns(folder: string, command: readonly [string, ...string[]
       }
     },
   };
+}
+
+/** Names of the runs that have not settled: their outcome may not be on record yet. */
+const openFolder = (folder: string) => join(folder, "..", "open-runs");
+
+/** To be called by a runner once its outcome is on record. */
+export async function closeRun(folder: string, id: string): Promise<void> {
+  await rm(join(openFolder(folder), id), { force: true });
+}
+
+/** Runs of an app whose runner died before the outcome was on record, the lock taken or not. */
+export async function lostRuns(folder: string, app: string): Promise<RunDescription[]> {
+  const lost: RunDescription[] = [];
+  for (const id of await namesIn(openFolder(folder))) {
+    const run = await readJson(join(folder, id, "run.json"), RunDescription);
+    if (run && run.app !== app) continue;
+    if ((await statusOfRun(folder, id)) !== "gone") continue;
+    if (run) lost.push(run);
+    else await closeRun(folder, id);
+  }
+  return lost;
+}
+
+async function statusOfRun(folder: string, id: string): Promise<"starting" | "alive" | "gone"> {
+  const runner = await readJson(join(folder, id, "runner.json"), ProcessIdentity);
+  if (runner) return (await stateOf(runner)) === "gone" ? "gone" : "alive";
+  const starter = await readJson(join(folder, id, "starter.json"), ProcessIdentity);
+  return starter && (await stateOf(starter)) !== "gone" ? "starting" : "gone";
 }
 
 /** What is said of a run whose runner is gone without an outcome; the next run records it. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Disk } from "../disk.ts";
+import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
 import { RunDescription } from "./description.ts";
@@ -61,7 +61,9 @@ export async function takeLock(
     const number = (top?.number ?? 0) + 1;
     const path = pathOf(folder, number);
     const entry: Entry = { run, holder, released: false };
-    if (!(await disk.createExclusive(path, JSON.stringify(entry)))) continue;
+    // The holder clears temporary files away (`mend.ts`): whoever loses one like that has lost the race as well.
+    const created = await disk.createExclusive(path, JSON.stringify(entry)).catch(ignore("ENOENT"));
+    if (!created) continue;
     // A slow taker can create a number that later ones have passed and cleaned up behind them.
     const holds = async () => (await topEntry(folder))?.number === number;
     if (!(await holds())) {

@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunContext } from "../app.ts";
 import type { Disk } from "../disk.ts";
@@ -26,9 +25,9 @@ export async function mend({ ctx, type, folders, workload, config }: AppRun): Pr
   // Only now: an app never comes up over half-restored data.
   if (stoppedBy !== undefined) {
     await workload.start();
-    await workload.release();
     mended.push(`${ctx.app.name} was brought back after run ${stoppedBy} had stopped it`);
   }
+  await workload.release();
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
   await removeTemporaries(folders, ctx.disk);
   await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), ctx.disk);
@@ -49,19 +48,14 @@ async function removeOldAsides(
   }
 }
 
-/** Temporary files of `Disk.replace` and `createExclusive`; nobody else writes in these folders while the lock is held. */
+/**
+ * Temporary files of `Disk.replace` and `createExclusive`; nobody else writes in these folders while the lock is held.
+ * Somebody may be trying for the lock: `takeLock` bears that its temporary file goes.
+ */
 async function removeTemporaries(folders: AppFolders, disk: Disk): Promise<void> {
   for (const folder of [folders.hidden, folders.points, folders.outbox, folders.runs, folders.locks]) {
     for (const name of await namesIn(folder)) {
-      if (!/^\..+\.[0-9a-f]{8}\.tmp$/.test(name)) continue;
-      const path = join(folder, name);
-      // Others may be trying for the lock at this very moment.
-      if (
-        folder === folders.locks &&
-        Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now()) < 60_000
-      )
-        continue;
-      await disk.remove(path);
+      if (/^\..+\.[0-9a-f]{8}\.tmp$/.test(name)) await disk.remove(join(folder, name));
     }
   }
 }

@@ -71,11 +71,15 @@ export async function runUndo(run: AppRun): Promise<Result> {
       },
     );
   }
-  await replaceData(run, restore, target, () => target.stageAside(aside));
+  // An undo that was killed after its commit: undoing once more would take it back.
+  const done = run.abandoned?.request.operation === "undo" && aside.id === run.abandoned.id;
+  if (!done) await replaceData(run, restore, target, () => target.stageAside(aside));
   const { gate: _, waiting: __, baseline: ___, ...before } = state;
   return {
     outcome: "undone",
-    message: `${ctx.app.title}: back to what was there before ${aside.id} (${aside.label})`,
+    message: done
+      ? `${ctx.app.title}: undone already, by the run that was killed after it`
+      : `${ctx.app.title}: back to what was there before ${aside.id} (${aside.label})`,
     state: before,
   };
 }

@@ -29,6 +29,8 @@ export interface RunnerOptions {
   /** Aborting it, with a Failure as reason, ends the run with an outcome. */
   signal: AbortSignal;
   log: Logger;
+  /** Where runs that died before they held the lock are known, and closed once their outcome is on record. */
+  placement?: { lost(app: string): Promise<RunDescription[]>; close(id: string): Promise<void> };
   now?: () => number;
   onStep?: StepGuards["onStep"];
 }
@@ -80,19 +82,33 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     const workload = commandWorkload({
       app: app.name,
       commands: app.common.workload,
-      markPath: join(config.state, "workloads", `${app.name}.json`),
+      markPath: join(config.state, "workloads", app.name, "stopped.json"),
       disk: ownDisk,
       step,
     });
-    const appRun: AppRun = { ctx, type: app.type, config: app, folders, workload, state };
+    const appRun: AppRun = {
+      ctx,
+      type: app.type,
+      config: app,
+      folders,
+      workload,
+      state,
+      ...(lock?.abandoned && { abandoned: lock.abandoned }),
+    };
     if (quiet) {
       const result = await carryOutOperation(appRun, run);
       const outcome = finish(result);
+      await options.placement?.close(run.id);
       tell(outcome);
       return outcome;
     }
     mended.push(...(await mend(appRun)));
-    if (lock?.abandoned) await recordAbandoned(folders, lock.abandoned, app, disk, now);
+    const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
+    for (const killed of lost) {
+      if (killed.id === run.id) continue;
+      if (!readOnlyOperations.has(killed.request.operation)) await recordAbandoned(folders, killed, app, disk, now);
+      await options.placement?.close(killed.id);
+    }
     const result = await carryOutOperation(appRun, run);
     nextState = result.state;
     outcome = finish(result);

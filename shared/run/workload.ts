@@ -26,7 +26,7 @@ const Mark = z.object({ runId: z.string(), wasRunning: z.boolean() });
 /**
  * A server that is stopped and started by command lines of the settings. What it was before is kept in a mark beside
  * this machine's state, written before the stop.
- * @param markPath Where the mark is.
+ * @param markPath Where the mark is, in a folder of its own.
  */
 export function commandWorkload(options: {
   app: string;
@@ -82,7 +82,8 @@ export function commandWorkload(options: {
       if (!(await running())) await change(commands.start, "start");
       await waitUntil(true);
     },
-    release: () => disk.remove(markPath),
+    // With whatever a crash has left beside it.
+    release: () => disk.removeTree(dirname(markPath)),
   };
 }
 

@@ -1,0 +1,217 @@
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect } from "vitest";
+import { readState } from "../../deploy/local/lab/factorio/game.ts";
+import { writeSave } from "../../deploy/local/lab/factorio/make-save.ts";
+import { app } from "../../functions/factorio/app.ts";
+import { Disk } from "../../shared/disk.ts";
+import { initNas, openNas } from "../../shared/nas/nas.ts";
+import { newestGood } from "../../shared/nas/points.ts";
+import type { RunRequest } from "../../shared/run/description.ts";
+import { hasOutcome } from "../../shared/run/outbox.ts";
+import { createStep } from "../../shared/step.ts";
+import { describeRun, runKilled } from "./kill.ts";
+import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
+import { killStories, type Story } from "./story.ts";
+
+const exec = promisify(execFile);
+const server = join(import.meta.dirname, "../../deploy/local/lab/factorio/server.ts");
+const seed = 7;
+
+interface World {
+  folder: string;
+  /** Hashes of all contents that may stand on the NAS. */
+  known: Set<string>;
+  running: boolean;
+}
+
+const at = (folder: string) => ({
+  nas: join(folder, "nas"),
+  saves: join(folder, "saves"),
+  config: join(folder, "keepsake.yaml"),
+});
+
+/** A map that was played for so long, as the newest save of the folder. */
+async function play(folder: string, tick: number, slot = "_autosave1"): Promise<void> {
+  const { saves } = at(folder);
+  await mkdir(saves, { recursive: true });
+  const temporary = join(folder, `${slot}.made.zip`);
+  await writeSave(temporary, slot, { seed, tick, saves: 1, levelBytes: 200_000 });
+  await rename(temporary, join(saves, `${slot}.zip`));
+  await utimes(join(saves, `${slot}.zip`), tick, tick);
+}
+
+/** The settings hold absolute paths, so each copy of the world gets its own. */
+async function configure(folder: string): Promise<void> {
+  const { saves, config } = at(folder);
+  const control = (verb: string) => `${process.execPath} ${server} ${verb} --folder ${saves} --port 0`;
+  // No node process for a look: it is asked for again and again.
+  const pid = `$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' ${join(folder, "server/server.json")})`;
+  const workload = { stop: control("stop"), start: control("start"), status: `kill -0 "${pid}"`, timeoutSeconds: 20 };
+  await writeFile(
+    config,
+    JSON.stringify({ nas: "./nas", state: "./state", apps: { factorio: { saves, keep: 2, workload } } }),
+  );
+}
+
+async function backUp(folder: string, request: RunRequest = { operation: "backup", allow: [] }): Promise<void> {
+  const done = await runKilled(join(folder, "state"), at(folder).config, describeRun("factorio", request), 0);
+  expect(done.outcome?.failure, done.log).toBeUndefined();
+}
+
+/** An NAS with two restore points, and a save that is newer than both. */
+async function layTwoPoints(folder: string): Promise<void> {
+  const { nas } = at(folder);
+  await mkdir(nas, { recursive: true });
+  await initNas(nas, new Disk(createStep()));
+  await configure(folder);
+  for (const tick of [1000, 2000]) {
+    await play(folder, tick);
+    await backUp(folder);
+  }
+  await play(folder, 3000);
+  await writeFile(join(at(folder).saves, "_autosave2.tmp.zip"), "half a save");
+  await writeFile(join(nas, "factorio/backups/history/.DS_Store"), "Finder was here");
+  await writeFile(join(nas, "factorio/factorio-space-age_linux64_2.0.72.tar.xz"), "the installer");
+}
+
+async function open(folder: string, { serve }: { serve: boolean }): Promise<World> {
+  await configure(folder);
+  if (serve) await exec(process.execPath, [server, "start", "--folder", at(folder).saves, "--port", "0"]);
+  const { nas, saves } = at(folder);
+  const known = new Set<string>();
+  for (const root of [join(nas, "factorio/backups/history"), saves]) {
+    for (const name of await readdir(root)) if (name.endsWith(".zip")) known.add(await contentHash(join(root, name)));
+  }
+  return { folder, known, running: serve };
+}
+
+async function close({ folder, running }: World): Promise<void> {
+  if (running) await exec(process.execPath, [server, "stop", "--folder", at(folder).saves]);
+}
+
+const isRunning = (folder: string) =>
+  exec(process.execPath, [server, "status", "--folder", at(folder).saves]).then(
+    () => true,
+    () => false,
+  );
+
+/** The moment in the game that the server would load. */
+async function newestTick(folder: string): Promise<number> {
+  const { saves } = at(folder);
+  const names = (await readdir(saves)).filter((name) => name.endsWith(".zip") && !name.endsWith(".tmp.zip"));
+  return Math.max(...(await Promise.all(names.map(async (name) => (await readState(join(saves, name))).tick))));
+}
+
+async function expectUnknownFilesUntouched(nas: string): Promise<void> {
+  expect(await readFile(join(nas, "factorio/backups/history/.DS_Store"), "utf8")).toBe("Finder was here");
+  expect(await readFile(join(nas, "factorio/factorio-space-age_linux64_2.0.72.tar.xz"), "utf8")).toBe("the installer");
+}
+
+const common = {
+  app: "factorio",
+  lay: layTwoPoints,
+  close,
+  configPath: (folder: string) => at(folder).config,
+};
+
+/** What the NAS holds, without the names, which are moments. */
+async function contents({ folder, known }: World): Promise<unknown> {
+  const { nas } = at(folder);
+  const points = await expectSoundNas(nas, "factorio", app.artefacts, known);
+  await expectUnknownFilesUntouched(nas);
+  const latest = await contentHash(join(nas, "factorio/backups/latest.zip"));
+  expect(newestGood(points)?.manifest?.files[0]?.sha256, "latest.zip is the newest point").toBe(latest);
+  return { latest, kept: points.map((point) => ({ sha256: point.manifest?.files[0]?.sha256, pinned: point.pinned })) };
+}
+
+const backup: Story<World> = {
+  ...common,
+  name: "factorio: a backup that expires an older point",
+  request: { operation: "backup", allow: [] },
+  sample: 14,
+  outcomes: ["created", "unchanged"],
+  open: (folder) => open(folder, { serve: false }),
+  async lookAfterKill({ folder, known }) {
+    await expectSoundNas(at(folder).nas, "factorio", app.artefacts, known);
+    await expectUnknownFilesUntouched(at(folder).nas);
+  },
+  async lookAtEnd(world, runIds) {
+    await expectTidyNas(at(world.folder).nas, "factorio", runIds);
+    expect(await newestTick(world.folder), "the app's data is as it was").toBe(3000);
+    return contents(world);
+  },
+};
+
+const pin: Story<World> = {
+  ...backup,
+  name: "factorio: pinning a point",
+  request: { operation: "pin", at: "latest" },
+  sample: 5,
+  outcomes: ["pinned"],
+};
+
+/** The app's side of a restore: never up over half of it, and old or new once it is up. */
+function restoring(
+  name: string,
+  request: RunRequest,
+  { before, after }: { before: number; after: number },
+  outcomes: string[],
+): Story<World> {
+  return {
+    ...common,
+    name,
+    request,
+    sample: 9,
+    outcomes,
+    open: (folder) => open(folder, { serve: true }),
+    async lookAfterKill({ folder, known }, killed) {
+      await expectSoundNas(at(folder).nas, "factorio", app.artefacts, known);
+      if (!(await isRunning(folder))) return;
+      // It is up, so what it has loaded is whole, and one of the two.
+      expect([before, after], killed.log).toContain(await newestTick(folder));
+    },
+    async lookAtEnd({ folder, known }, runIds) {
+      await expectSoundNas(at(folder).nas, "factorio", app.artefacts, known);
+      await expectTidyNas(at(folder).nas, "factorio", runIds);
+      expect(await isRunning(folder), "the server came back").toBe(true);
+      const { saves } = at(folder);
+      expect(await readdir(join(folder, "state/workloads")).catch(() => []), "no stop is remembered").toEqual([]);
+      expect(await readdir(join(saves, ".keepsake")), "the journal is closed").toEqual(["replaced"]);
+      return {
+        tick: await newestTick(folder),
+        files: (await readdir(saves)).filter((file) => !file.endsWith(".tmp.zip")).sort(),
+      };
+    },
+  };
+}
+
+const restore = restoring(
+  "factorio: a restore of the older point, server running",
+  { operation: "restore", at: "latest", allow: [] },
+  { before: 3000, after: 2000 },
+  ["restored"],
+);
+
+const undo: Story<World> = {
+  ...restoring(
+    "factorio: the undo of a restore, server running",
+    { operation: "undo" },
+    { before: 2000, after: 3000 },
+    ["undone", "flushed"],
+  ),
+  // An undo of an undo brings the restored data back; so it is not told again once it is on record.
+  async requestAfter({ folder }, killedId) {
+    const records = openNas(at(folder).nas).app("factorio");
+    return { operation: (await hasOutcome(records, killedId)) ? "flush" : "undo" };
+  },
+  async lay(folder) {
+    await layTwoPoints(folder);
+    await backUp(folder, { operation: "restore", at: "latest", allow: [] });
+    await rm(join(folder, "state/runs"), { recursive: true, force: true });
+  },
+};
+
+killStories([backup, pin, restore, undo]);

@@ -1,0 +1,81 @@
+import { spawn } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { RunDescription, RunRequest } from "../../shared/run/description.ts";
+import { Outcome } from "../../shared/run/report.ts";
+
+export interface Killed {
+  /** What the run was about to do, step by step, up to its death. */
+  readonly steps: readonly string[];
+  /** Undefined when it died before it told one. */
+  readonly outcome?: Outcome;
+  readonly signal: NodeJS.Signals | null;
+  /** The runner's log, for the test's own failure message. */
+  readonly log: string;
+}
+
+let calls = 0;
+
+export function describeRun(app: string, request: RunRequest): RunDescription {
+  calls += 1;
+  return {
+    id: `test-${app}-${calls}-${process.pid}`,
+    function: `backup-${app}`,
+    app,
+    request: { ...request, app } as RunRequest,
+    startedBy: "the crash suite",
+    startedAt: new Date().toISOString(),
+  };
+}
+
+/** Runs a runner as a process of its own and kills it right before its step `killAt`; 0 lets it live. */
+export async function runKilled(
+  statePath: string,
+  configPath: string,
+  run: RunDescription,
+  killAt: number,
+): Promise<Killed> {
+  // As `localRuns` lays a run out, so that a later run knows of this one even when it died before it held the lock.
+  const folder = join(statePath, "runs", run.id);
+  const runPath = join(folder, "run.json");
+  const stepsPath = join(folder, "steps.txt");
+  await mkdir(folder, { recursive: true });
+  await mkdir(join(statePath, "open-runs"), { recursive: true });
+  await writeFile(join(statePath, "open-runs", run.id), "");
+  await writeFile(runPath, JSON.stringify(run));
+  await writeFile(stepsPath, "");
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, "killed-runner.ts"), String(killAt), stepsPath, configPath, runPath],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let output = "";
+  let log = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    log += text;
+  });
+  const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) => {
+    child.on("error", reject);
+    // Not "close": what the run has started may hold the pipes open.
+    child.on("exit", (_, name) => setImmediate(() => resolve(name)));
+  });
+  const last = output.trim().split("\n").at(-1);
+  const outcome = last ? Outcome.safeParse(JSON.parse(last)) : undefined;
+  const steps = (await readFile(stepsPath, "utf8")).split("\n").filter((line) => line !== "");
+  return { steps, ...(outcome?.success && { outcome: outcome.data }), signal, log };
+}
+
+/**
+ * Which steps a suite kills at: all of them with KILL_POINTS=all, else the first, the last and an even spread.
+ * @param count Steps of the run that was not killed.
+ */
+export function killPoints(count: number, sample: number): number[] {
+  const all = Array.from({ length: count }, (_, index) => index + 1);
+  if (process.env.KILL_POINTS === "all" || count <= sample) return all;
+  return [
+    ...new Set(Array.from({ length: sample }, (_, index) => 1 + Math.round((index * (count - 1)) / (sample - 1)))),
+  ];
+}
