@@ -31,7 +31,7 @@ export async function readTypes(clone: string): Promise<TypeFunctions[]> {
   return typesOf(Stack.parse(parse(text)));
 }
 
-export function typesOf({ functions }: z.infer<typeof Stack>): TypeFunctions[] {
+function typesOf({ functions }: z.infer<typeof Stack>): TypeFunctions[] {
   return Object.keys(functions).flatMap((name) => {
     const type = /^(?:backup|render)-(.+)$/.exec(name)?.[1];
     return type ? [{ type, backup: name, restore: `restore-${type}` }] : [];

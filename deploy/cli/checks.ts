@@ -14,7 +14,7 @@ export interface Check {
   readonly remedy?: string;
 }
 
-export const wantedNode = 24;
+const wantedNode = 24;
 
 export function checkNode(version: string): Check {
   const ok = Number.parseInt(version, 10) >= wantedNode;

@@ -5,6 +5,7 @@ import type { RunRequest } from "../../shared/run/description.ts";
 import { Problem, RunView, StateView } from "../../shared/run/report.ts";
 import { CliError, exits } from "./exit.ts";
 import type { GatewayChoice } from "./gateway.ts";
+import { parseJson } from "./json.ts";
 import { parseEvents, type ServerSentEvent } from "./sse.ts";
 
 /** A function refused, or could not do, what was asked (RFC 9457). */
@@ -38,7 +39,7 @@ export interface Timing {
   readonly answerMs: number;
 }
 
-export const usualTiming: Timing = {
+const usualTiming: Timing = {
   backOffMs: [200, 500, 1000, 2000, 5000],
   idleMs: 45_000,
   giveUpMs: 600_000,
@@ -175,7 +176,7 @@ export class Client {
 }
 
 /** Whether the same call may get through in a moment: a gateway's own limit, or a connection that broke. */
-export function mayPass(error: unknown): boolean {
+function mayPass(error: unknown): boolean {
   if (error instanceof HttpError) return [429, 502, 503, 504].includes(error.status);
   if (!(error instanceof CliError) || error.exit !== exits.unreachable) return false;
   const cause = (error.cause as Error | undefined)?.cause as NodeJS.ErrnoException | undefined;
@@ -190,11 +191,3 @@ async function* seen(body: AsyncIterable<Uint8Array>, onChunk: () => void): Asyn
 }
 
 const excerpt = (text: string) => text.trim().replace(/\s+/g, " ").slice(0, 200);
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -8,7 +8,7 @@ import { formatAge } from "./format.ts";
  */
 export function describeFailure(error: unknown, about = ""): string[] {
   if (!(error instanceof CliError)) return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
-  const lines = [about ? `${about}  failed  ${error.message}` : error.message];
+  const lines = error.message ? [about ? `${about}  failed  ${error.message}` : error.message] : [];
   const running = error instanceof ProblemError ? error.problem.running : undefined;
   if (running) {
     const age = formatAge(Date.now() - Date.parse(running.startedAt));

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { CliError, exits, usage } from "./exit.ts";
+import { parseJson } from "./json.ts";
 
 /** What the gateway of a clone leaves in `homelab/state/gateway.json` while it runs. */
 const OwnGateway = z.object({ url: z.string(), pid: z.number().int().positive(), tokenFile: z.string().optional() });
@@ -124,12 +125,4 @@ async function readIfThere(path: string): Promise<string | undefined> {
     if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return undefined;
     throw new CliError(exits.usage, `Cannot read "${path}": ${cause.message}`, { cause });
   });
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "");
-  } catch {
-    return undefined;
-  }
 }

@@ -17,11 +17,12 @@ test("Meter.add() gives the rate of the last seconds, by the run's own times", (
   expect(meter.add(at(15, 24_000_000))).toBe(1_000_000);
 });
 
-test("Meter.add() begins anew with a phase, and with a count that falls", () => {
+test("Meter.add() keeps phases that take turns apart, and begins anew with a count that falls", () => {
   const meter = new Meter();
   meter.add(at(0, 0));
   expect(meter.add(at(1, 5, "verifying"))).toBeUndefined();
-  expect(meter.add(at(2, 3, "verifying"))).toBeUndefined();
+  expect(meter.add(at(2, 8_000_000))).toBe(4_000_000);
+  expect(meter.add(at(3, 3, "verifying"))).toBeUndefined();
 });
 
 test("describeProgress() tells share, rate and time left, as far as they are known", () => {

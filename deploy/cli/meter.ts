@@ -3,22 +3,21 @@ import { formatBytes, formatDuration } from "./format.ts";
 
 const windowMs = 10_000;
 
-/** The rate of a phase over its last seconds, by the times that the run gave its lines. */
+/** The rate of each phase over its last seconds, by the times that the run gave its lines. Phases may take turns. */
 export class Meter {
-  #phase = "";
-  #samples: { atMs: number; doneBytes: number }[] = [];
+  readonly #phases = new Map<string, { atMs: number; doneBytes: number }[]>();
 
   /** @returns Bytes a second; undefined until there is something to compare. */
   add({ phase, at, doneBytes }: Progress): number | undefined {
-    if (phase !== this.#phase || doneBytes === undefined || doneBytes < (this.#samples.at(-1)?.doneBytes ?? 0)) {
-      this.#phase = phase;
-      this.#samples = [];
-    }
     if (doneBytes === undefined) return undefined;
+    const known = this.#phases.get(phase) ?? [];
+    // A count that falls is another file's.
+    const samples = doneBytes < (known.at(-1)?.doneBytes ?? 0) ? [] : known;
+    this.#phases.set(phase, samples);
     const atMs = Date.parse(at);
-    this.#samples.push({ atMs, doneBytes });
-    while (this.#samples.length > 2 && atMs - (this.#samples[0]?.atMs ?? atMs) > windowMs) this.#samples.shift();
-    const [first] = this.#samples;
+    samples.push({ atMs, doneBytes });
+    while (samples.length > 2 && atMs - (samples[0]?.atMs ?? atMs) > windowMs) samples.shift();
+    const [first] = samples;
     if (!first || atMs <= first.atMs) return undefined;
     return ((doneBytes - first.doneBytes) / (atMs - first.atMs)) * 1000;
   }

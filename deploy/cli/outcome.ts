@@ -32,7 +32,7 @@ export function describeOutcome(label: string, outcome: Outcome, clock: Clock): 
           outcome.restoredTo ? `→ ${outcome.restoredTo}` : "",
         ];
       default:
-        return [failure ? failure.message : outcome.message, took];
+        return [failure ? failure.message : withoutTitle(outcome), took];
     }
   };
   return [
@@ -43,6 +43,10 @@ export function describeOutcome(label: string, outcome: Outcome, clock: Clock): 
     ...(outcome.removed?.length ? [`  removed, as the retention says: ${outcome.removed.join(", ")}`] : []),
   ];
 }
+
+/** The message speaks for itself elsewhere; here the label stands before it. */
+const withoutTitle = ({ message, title }: Outcome) =>
+  message.startsWith(`${title}: `) ? message.slice(title.length + 2) : message;
 
 const grewBy = (now: number, before: number | undefined) =>
   before === undefined || before === now ? "" : `${now > before ? "+" : "-"}${formatBytes(Math.abs(now - before))}`;

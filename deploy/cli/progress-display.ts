@@ -13,7 +13,7 @@ export class ProgressDisplay {
   readonly #now: () => number;
   readonly #meter = new Meter();
   #shownAtMs = Number.NEGATIVE_INFINITY;
-  #phase = "";
+  readonly #phases = new Set<string>();
   /** While the user is being asked. */
   paused = false;
 
@@ -26,9 +26,10 @@ export class ProgressDisplay {
   show(progress: Progress): void {
     const rate = this.#meter.add(progress);
     const { interactive } = this.#terminal;
-    const newPhase = progress.phase !== this.#phase;
-    if (!newPhase && this.#now() - this.#shownAtMs < (interactive ? redrawMs : lineMs)) return;
-    this.#phase = progress.phase;
+    // Phases may take turns, such as verifying and copying; only what is new is worth a line at once.
+    const known = this.#phases.has(progress.phase);
+    if (known && this.#now() - this.#shownAtMs < (interactive ? redrawMs : lineMs)) return;
+    this.#phases.add(progress.phase);
     this.#shownAtMs = this.#now();
     this.#put([this.#label, interactive ? drawBar(progress) : "", describeProgress(progress, rate)]);
   }

@@ -80,7 +80,7 @@ export async function watch(watching: Watching, target: WatchedRun, run: RunView
       question.abort();
       display.clear();
       tell(watching, target.label, ended);
-      throw new CliError(exits.interrupted, `The run of ${target.app} ended as ${ended.status}`);
+      throw new CliError(exits.interrupted, ""); // all is said
     }
     return ended;
   } finally {
