@@ -5,6 +5,7 @@ import type { AppConfig, Config } from "../config.ts";
 import { Disk } from "../disk.ts";
 import { Failure, failures, toFailure } from "../failures.ts";
 import type { Logger } from "../log.ts";
+import { withDeadline } from "../nas/deadline.ts";
 import { type AppFolders, openNas } from "../nas/nas.ts";
 import { createStep, type StepGuards } from "../step.ts";
 import { runAccept } from "./accept.ts";
@@ -71,7 +72,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   try {
     if (!app) throw new Failure("not_found", `Cannot run: there is no app "${run.app}" in "${config.path}"`);
     const nas = openNas(config.nas);
-    await nas.check();
+    await withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
     folders = nas.app(run.app);
     if (!quiet) {
       lock = await takeLock(folders.locks, run, await ownIdentity(), disk);
@@ -102,13 +103,13 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       tell(outcome);
       return outcome;
     }
-    mended.push(...(await mend(appRun)));
     const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
     for (const killed of lost) {
       if (killed.id === run.id) continue;
       if (!readOnlyOperations.has(killed.request.operation)) await recordAbandoned(folders, killed, app, disk, now);
       await options.placement?.close(killed.id);
     }
+    mended.push(...(await mend(appRun)));
     const result = await carryOutOperation(appRun, run);
     nextState = result.state;
     outcome = finish(result);
@@ -125,6 +126,9 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   if (!quiet && outcome.failure?.code !== "app_busy" && outcome.failure?.code !== "lock_lost") {
     await settle(outcome, nextState, { folders: lock ? folders : undefined, local, disk, ownDisk, log, publisher });
   }
+  await options.placement
+    ?.close(run.id)
+    .catch((error) => log.warn({ err: error }, "the run could not be closed; the next one looks at it again"));
   await lock
     ?.release()
     .catch((error) => log.warn({ err: error }, "the lock could not be released; it is free once this process is gone"));

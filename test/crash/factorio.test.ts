@@ -1,24 +1,20 @@
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
 import { readState } from "../../deploy/local/lab/factorio/game.ts";
-import { writeSave } from "../../deploy/local/lab/factorio/make-save.ts";
 import { app } from "../../functions/factorio/app.ts";
-import { Disk } from "../../shared/disk.ts";
-import { initNas, openNas } from "../../shared/nas/nas.ts";
+import { openNas } from "../../shared/nas/nas.ts";
 import { newestGood } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { hasOutcome } from "../../shared/run/outbox.ts";
-import { createStep } from "../../shared/step.ts";
+import { configure, factorioServer, layLab, places, play } from "../worlds/factorio.ts";
 import { describeRun, runKilled } from "./kill.ts";
 import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
 import { killStories, type Story } from "./story.ts";
 
 const exec = promisify(execFile);
-const server = join(import.meta.dirname, "../../deploy/local/lab/factorio/server.ts");
-const seed = 7;
 
 interface World {
   folder: string;
@@ -27,60 +23,29 @@ interface World {
   running: boolean;
 }
 
-const at = (folder: string) => ({
-  nas: join(folder, "nas"),
-  saves: join(folder, "saves"),
-  config: join(folder, "keepsake.yaml"),
-});
-
-/** A map that was played for so long, as the newest save of the folder. */
-async function play(folder: string, tick: number, slot = "_autosave1"): Promise<void> {
-  const { saves } = at(folder);
-  await mkdir(saves, { recursive: true });
-  const temporary = join(folder, `${slot}.made.zip`);
-  await writeSave(temporary, slot, { seed, tick, saves: 1, levelBytes: 200_000 });
-  await rename(temporary, join(saves, `${slot}.zip`));
-  await utimes(join(saves, `${slot}.zip`), tick, tick);
-}
-
-/** The settings hold absolute paths, so each copy of the world gets its own. */
-async function configure(folder: string): Promise<void> {
-  const { saves, config } = at(folder);
-  const control = (verb: string) => `${process.execPath} ${server} ${verb} --folder ${saves} --port 0`;
-  // No node process for a look: it is asked for again and again.
-  const pid = `$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' ${join(folder, "server/server.json")})`;
-  const workload = { stop: control("stop"), start: control("start"), status: `kill -0 "${pid}"`, timeoutSeconds: 20 };
-  await writeFile(
-    config,
-    JSON.stringify({ nas: "./nas", state: "./state", apps: { factorio: { saves, keep: 2, workload } } }),
-  );
-}
-
 async function backUp(folder: string, request: RunRequest = { operation: "backup", allow: [] }): Promise<void> {
-  const done = await runKilled(join(folder, "state"), at(folder).config, describeRun("factorio", request), 0);
+  const done = await runKilled(join(folder, "state"), places(folder).config, describeRun("factorio", request), 0);
   expect(done.outcome?.failure, done.log).toBeUndefined();
 }
 
 /** An NAS with two restore points, and a save that is newer than both. */
 async function layTwoPoints(folder: string): Promise<void> {
-  const { nas } = at(folder);
-  await mkdir(nas, { recursive: true });
-  await initNas(nas, new Disk(createStep()));
-  await configure(folder);
+  const { nas } = places(folder);
+  await layLab(folder);
   for (const tick of [1000, 2000]) {
     await play(folder, tick);
     await backUp(folder);
   }
   await play(folder, 3000);
-  await writeFile(join(at(folder).saves, "_autosave2.tmp.zip"), "half a save");
+  await writeFile(join(places(folder).saves, "_autosave2.tmp.zip"), "half a save");
   await writeFile(join(nas, "factorio/backups/history/.DS_Store"), "Finder was here");
   await writeFile(join(nas, "factorio/factorio-space-age_linux64_2.0.72.tar.xz"), "the installer");
 }
 
 async function open(folder: string, { serve }: { serve: boolean }): Promise<World> {
   await configure(folder);
-  if (serve) await exec(process.execPath, [server, "start", "--folder", at(folder).saves, "--port", "0"]);
-  const { nas, saves } = at(folder);
+  if (serve) await exec(process.execPath, [factorioServer, "start", "--folder", places(folder).saves, "--port", "0"]);
+  const { nas, saves } = places(folder);
   const known = new Set<string>();
   for (const root of [join(nas, "factorio/backups/history"), saves]) {
     for (const name of await readdir(root)) if (name.endsWith(".zip")) known.add(await contentHash(join(root, name)));
@@ -89,18 +54,18 @@ async function open(folder: string, { serve }: { serve: boolean }): Promise<Worl
 }
 
 async function close({ folder, running }: World): Promise<void> {
-  if (running) await exec(process.execPath, [server, "stop", "--folder", at(folder).saves]);
+  if (running) await exec(process.execPath, [factorioServer, "stop", "--folder", places(folder).saves]);
 }
 
 const isRunning = (folder: string) =>
-  exec(process.execPath, [server, "status", "--folder", at(folder).saves]).then(
+  exec(process.execPath, [factorioServer, "status", "--folder", places(folder).saves]).then(
     () => true,
     () => false,
   );
 
 /** The moment in the game that the server would load. */
 async function newestTick(folder: string): Promise<number> {
-  const { saves } = at(folder);
+  const { saves } = places(folder);
   const names = (await readdir(saves)).filter((name) => name.endsWith(".zip") && !name.endsWith(".tmp.zip"));
   return Math.max(...(await Promise.all(names.map(async (name) => (await readState(join(saves, name))).tick))));
 }
@@ -114,12 +79,12 @@ const common = {
   app: "factorio",
   lay: layTwoPoints,
   close,
-  configPath: (folder: string) => at(folder).config,
+  configPath: (folder: string) => places(folder).config,
 };
 
 /** What the NAS holds, without the names, which are moments. */
 async function contents({ folder, known }: World): Promise<unknown> {
-  const { nas } = at(folder);
+  const { nas } = places(folder);
   const points = await expectSoundNas(nas, "factorio", app.artefacts, known);
   await expectUnknownFilesUntouched(nas);
   const latest = await contentHash(join(nas, "factorio/backups/latest.zip"));
@@ -135,11 +100,11 @@ const backup: Story<World> = {
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder, { serve: false }),
   async lookAfterKill({ folder, known }) {
-    await expectSoundNas(at(folder).nas, "factorio", app.artefacts, known);
-    await expectUnknownFilesUntouched(at(folder).nas);
+    await expectSoundNas(places(folder).nas, "factorio", app.artefacts, known);
+    await expectUnknownFilesUntouched(places(folder).nas);
   },
   async lookAtEnd(world, runIds) {
-    await expectTidyNas(at(world.folder).nas, "factorio", runIds);
+    await expectTidyNas(places(world.folder).nas, "factorio", runIds);
     expect(await newestTick(world.folder), "the app's data is as it was").toBe(3000);
     return contents(world);
   },
@@ -168,16 +133,16 @@ function restoring(
     outcomes,
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill({ folder, known }, killed) {
-      await expectSoundNas(at(folder).nas, "factorio", app.artefacts, known);
+      await expectSoundNas(places(folder).nas, "factorio", app.artefacts, known);
       if (!(await isRunning(folder))) return;
       // It is up, so what it has loaded is whole, and one of the two.
       expect([before, after], killed.log).toContain(await newestTick(folder));
     },
     async lookAtEnd({ folder, known }, runIds) {
-      await expectSoundNas(at(folder).nas, "factorio", app.artefacts, known);
-      await expectTidyNas(at(folder).nas, "factorio", runIds);
+      await expectSoundNas(places(folder).nas, "factorio", app.artefacts, known);
+      await expectTidyNas(places(folder).nas, "factorio", runIds);
       expect(await isRunning(folder), "the server came back").toBe(true);
-      const { saves } = at(folder);
+      const { saves } = places(folder);
       expect(await readdir(join(folder, "state/workloads")).catch(() => []), "no stop is remembered").toEqual([]);
       expect(await readdir(join(saves, ".keepsake")), "the journal is closed").toEqual(["replaced"]);
       return {
@@ -204,7 +169,7 @@ const undo: Story<World> = {
   ),
   // An undo of an undo brings the restored data back; so it is not told again once it is on record.
   async requestAfter({ folder }, killedId) {
-    const records = openNas(at(folder).nas).app("factorio");
+    const records = openNas(places(folder).nas).app("factorio");
     return { operation: (await hasOutcome(records, killedId)) ? "flush" : "undo" };
   },
   async lay(folder) {

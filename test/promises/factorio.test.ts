@@ -1,0 +1,456 @@
+import { execFile } from "node:child_process";
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { readState } from "../../deploy/local/lab/factorio/game.ts";
+import { app } from "../../functions/factorio/app.ts";
+import { Failure } from "../../shared/failures.ts";
+import { openNas } from "../../shared/nas/nas.ts";
+import { listPoints } from "../../shared/nas/points.ts";
+import type { RunRequest } from "../../shared/run/description.ts";
+import { contentHash } from "../crash/nas-checks.ts";
+import { configure, factorioServer, layLab, places, play } from "../worlds/factorio.ts";
+import { carry } from "../worlds/run.ts";
+
+const exec = promisify(execFile);
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "keepsake-promises-"));
+  await layLab(folder);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const run = (
+  request: Partial<RunRequest> & { operation: RunRequest["operation"] },
+  options: Parameters<typeof carry>[3] = {},
+) =>
+  carry(
+    places(folder).config,
+    "factorio",
+    {
+      ...(request.operation === "backup" || request.operation === "restore" ? { allow: [] } : {}),
+      ...request,
+    } as RunRequest,
+    options,
+  );
+const backUp = (options: Parameters<typeof carry>[3] = {}) => run({ operation: "backup" }, options);
+const points = () => listPoints(openNas(places(folder).nas).app("factorio"), app.artefacts);
+const history = async () => (await readdir(join(places(folder).backups, "history"))).sort();
+const latest = () => join(places(folder).backups, "latest.zip");
+
+test("a backup is the save's very bytes, twice, and says so", async () => {
+  const save = await play(folder, 1000);
+  const { outcome, told } = await backUp();
+  expect(outcome).toMatchObject({ outcome: "created", pointCount: 1, warnings: [] });
+  const [point] = await points();
+  expect(await readFile(point?.files[0]?.path as string)).toEqual(await readFile(save));
+  expect(await readFile(latest())).toEqual(await readFile(save));
+  expect((await stat(latest())).mtimeMs).toBe(point?.takenAtMs);
+  expect(told.map(({ subject, data }) => [subject, data.outcome])).toEqual([["backups.completed", "created"]]);
+});
+
+test("an unchanged save is not copied, nor read, again", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const { outcome, steps } = await backUp();
+  expect(outcome).toMatchObject({ outcome: "unchanged", pointCount: 1 });
+  expect(steps.filter((step) => /staging\/test|history/.test(step))).toEqual([]);
+});
+
+test("a save of another time with the same bytes is unchanged", async () => {
+  const save = await play(folder, 1000);
+  await backUp();
+  await copyFile(save, join(places(folder).saves, "copy.zip"));
+  expect((await backUp()).outcome.outcome).toBe("unchanged");
+  expect(await history()).toHaveLength(1);
+});
+
+test("latest.* that somebody removed or wrote into is made again from the history, which it is no link to", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const good = await contentHash(latest());
+  await appendFile(latest(), "a Mac's editor was here");
+  expect(await contentHash(join(places(folder).backups, "history", (await history())[0] as string))).toBe(good);
+  const { outcome } = await backUp();
+  expect(outcome.outcome).toBe("unchanged");
+  expect(outcome.warnings.join()).toContain("latest.zip was made again");
+  expect(await contentHash(latest())).toBe(good);
+  await rm(latest());
+  await backUp();
+  expect(await contentHash(latest())).toBe(good);
+});
+
+test("a history file that rots is noticed, counts for nothing, and a new backup is made though nothing changed", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const path = join(places(folder).backups, "history", (await history())[0] as string);
+  const file = await open(path, "r+");
+  await file.write(Buffer.from([0xff]), 0, 1, 5000);
+  await file.close();
+  const { outcome } = await backUp();
+  expect(outcome.outcome).toBe("created");
+  expect((await points()).map(({ good }) => good)).toEqual([false, true]);
+});
+
+test("a damaged save is not published, prunes nothing, and the file and the reason are named (a useless dump was called a success elsewhere)", async () => {
+  for (const tick of [1000, 2000]) {
+    await play(folder, tick);
+    await backUp();
+  }
+  const before = await history();
+  const save = await play(folder, 3000);
+  const { size } = await stat(save);
+  const file = await open(save, "r+");
+  await file.write(Buffer.from([0xff, 0xff]), 0, 2, Math.floor(size / 2));
+  await file.close();
+  await utimes(save, 3000, 3000);
+  const { outcome, told } = await backUp();
+  expect(outcome).toMatchObject({ outcome: "refused", failure: { code: "source_invalid" } });
+  expect(outcome.message).toMatch(/level\.dat|zip|CRC/i);
+  expect(await history()).toEqual(before);
+  expect(told.map(({ subject }) => subject)).toEqual(["backups.refused"]);
+});
+
+test("an emptied folder of saves is refused, and the good copies stay (an empty volume pushed out good snapshots elsewhere)", async () => {
+  const save = await play(folder, 1000);
+  await backUp();
+  await rm(save);
+  const { outcome } = await backUp();
+  expect(outcome).toMatchObject({ outcome: "refused", failure: { code: "source_empty" } });
+  await rm(places(folder).saves, { recursive: true });
+  expect((await backUp()).outcome).toMatchObject({ failure: { code: "source_missing" } });
+  expect(await history()).toHaveLength(1);
+});
+
+test("a save that is suddenly much smaller is refused until ALLOW=smaller", async () => {
+  await play(folder, 1000, { levelBytes: 3_000_000 });
+  await backUp();
+  await play(folder, 2000, { levelBytes: 100_000 });
+  expect((await backUp()).outcome).toMatchObject({ outcome: "refused", failure: { code: "source_smaller" } });
+  expect((await run({ operation: "backup", allow: ["smaller"] })).outcome.outcome).toBe("created");
+});
+
+test("another map than before is refused, run after run, until it is accepted", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000, { seed: 8 });
+  for (const _ of [1, 2]) {
+    expect((await backUp()).outcome).toMatchObject({ outcome: "refused", failure: { code: "source_replaced" } });
+  }
+  expect(await history()).toHaveLength(1);
+  expect((await run({ operation: "accept" })).outcome.outcome).toBe("accepted");
+  expect((await backUp()).outcome.outcome).toBe("created");
+});
+
+test("a restore ends the waiting: the map that was restored is the right one again", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000, { seed: 8 });
+  await backUp();
+  expect((await run({ operation: "restore" })).outcome.outcome).toBe("restored");
+  const next = await backUp();
+  expect(next.outcome.failure).toBeUndefined();
+});
+
+test("the incumbent's files are listed, restored from and pruned, and its map is what the first backup is compared with", async () => {
+  const { backups } = places(folder);
+  await mkdir(join(backups, "history"), { recursive: true });
+  const save = await play(folder, 1000);
+  for (const [day, name] of ["01", "02", "03"].map((day) => [day, `factorio-202512${day}-060000.zip`] as const)) {
+    await copyFile(save, join(backups, "history", name));
+    await utimes(
+      join(backups, "history", name),
+      Date.UTC(2025, 11, Number(day)) / 1000,
+      Date.UTC(2025, 11, Number(day)) / 1000,
+    );
+  }
+  await play(folder, 2000, { seed: 8 });
+  expect((await backUp()).outcome).toMatchObject({ failure: { code: "source_replaced" } });
+  await play(folder, 2000);
+  const { outcome } = await backUp();
+  expect(outcome.outcome).toBe("created");
+  expect(outcome.removed).toEqual(["factorio-20251201-060000.zip", "factorio-20251202-060000.zip"]);
+  const restored = await run({ operation: "restore", at: "factorio-20251203-060000.zip" });
+  expect(restored.outcome.outcome).toBe("restored");
+  expect(restored.outcome.warnings.join()).toContain("no checksum of it is known");
+});
+
+test("a folder without the marker is refused, and nothing is written into it", async () => {
+  const { nas } = places(folder);
+  await play(folder, 1000);
+  await rename(nas, `${nas}-away`);
+  await mkdir(nas);
+  const { outcome } = await backUp();
+  expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "nas_not_marked" } });
+  expect(await readdir(nas)).toEqual([]);
+});
+
+test("an outcome while the NAS is away is kept on this machine, told, and brought to the NAS by the next run", async () => {
+  const { nas } = places(folder);
+  await play(folder, 1000);
+  await rename(nas, `${nas}-away`);
+  const away = await backUp();
+  expect(away.told.map(({ id }) => id)).toEqual([`${away.runId}.outcome`]);
+  await rename(`${nas}-away`, nas);
+  const back = await backUp();
+  expect(back.outcome.outcome).toBe("created");
+  expect(back.told.map(({ id }) => id)).toEqual([`${back.runId}.outcome`]);
+  expect((await readdir(join(nas, ".keepsake/factorio/runs"))).sort()).toEqual(
+    [`${away.runId}.outcome.json`, `${back.runId}.outcome.json`].sort(),
+  );
+});
+
+test("an outcome that nobody takes waits on the NAS, and is told by a later run, older ones first", async () => {
+  await play(folder, 1000);
+  const publisher = { publish: () => Promise.reject(new Error("nobody there")) };
+  const first = await backUp({ publisher });
+  expect(first.outcome.outcome).toBe("created");
+  const second = await backUp({ publisher });
+  const third = await backUp();
+  expect(third.told.map(({ id }) => id)).toEqual([first, second, third].map(({ runId }) => `${runId}.outcome`));
+});
+
+test("a second caller is told who is running and since when, and changes nothing", async () => {
+  await play(folder, 1000);
+  let other: Awaited<ReturnType<typeof backUp>> | undefined;
+  await backUp({
+    onStep: async (what) => {
+      if (other === undefined && what.includes("staging")) other = await run({ operation: "restore" });
+    },
+  });
+  expect(other?.outcome).toMatchObject({ outcome: "refused", failure: { code: "app_busy" } });
+  expect(other?.outcome.message).toMatch(/backup of "factorio" is running since .* started by a test/);
+  expect(other?.told).toEqual([]);
+});
+
+test("a run that lost its lock stops before its next change", async () => {
+  await play(folder, 1000);
+  const locks = join(places(folder).nas, ".keepsake/factorio/locks");
+  let stolenAt = "";
+  const { outcome, steps } = await backUp({
+    onStep: async (what) => {
+      if (stolenAt !== "" || !what.includes("staging/")) return;
+      stolenAt = what;
+      await writeFile(join(locks, "0000000099.json"), await readFile(join(locks, (await readdir(locks))[0] as string)));
+    },
+  });
+  expect(outcome.failure?.code).toBe("lock_lost");
+  expect(steps.at(-1)).toBe(stolenAt);
+  expect(await points()).toEqual([]);
+});
+
+test("a cancelled backup leaves no trace but its outcome", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000);
+  const stop = new AbortController();
+  const { outcome } = await backUp({
+    signal: stop.signal,
+    onStep: (what) => {
+      if (what.startsWith("write first bytes") && what.includes("staging"))
+        stop.abort(new Failure("cancelled", "The run was cancelled"));
+    },
+  });
+  expect(outcome.outcome).toBe("cancelled");
+  expect(await history()).toHaveLength(1);
+  expect(await readdir(join(places(folder).nas, ".keepsake/factorio/staging"))).toEqual([]);
+});
+
+test("the clock that jumps back does not make an old point the newest", async () => {
+  await play(folder, 1000);
+  await backUp({ now: () => Date.UTC(2027, 0, 1) });
+  const save = await play(folder, 2000);
+  await backUp({ now: () => Date.UTC(2026, 0, 1) });
+  expect(await contentHash(latest())).toBe(await contentHash(save));
+  expect((await points()).at(-1)?.id).toBe("20260101-000000");
+});
+
+test("two backups in one second are two points", async () => {
+  const now = () => Date.UTC(2026, 0, 1);
+  for (const tick of [1000, 2000]) {
+    await play(folder, tick);
+    expect((await backUp({ now })).outcome.outcome).toBe("created");
+  }
+  expect(await history()).toEqual(["factorio-20260101-000000.zip", "factorio-20260101-000001.zip"]);
+});
+
+test("a pinned point neither counts nor expires, and unpinned it does again", async () => {
+  for (const tick of [1000, 2000, 3000]) {
+    await play(folder, tick);
+    await backUp();
+    if (tick === 1000) expect((await run({ operation: "pin", at: "latest" })).outcome.outcome).toBe("pinned");
+  }
+  const [first, ...others] = await points();
+  expect(first?.pinned).toBe(true);
+  expect(others).toHaveLength(2);
+  expect(await readdir(join(places(folder).backups, "pinned"))).toHaveLength(1);
+  await run({ operation: "unpin", at: first?.id as string });
+  await backUp();
+  expect((await points()).map(({ id }) => id)).toEqual(others.map(({ id }) => id));
+});
+
+test("a restore brings back the bytes and leaves nothing newer beside them; its undo brings back what was there", async () => {
+  const { saves } = places(folder);
+  const wanted = await contentHash(await play(folder, 1000, { slot: "homelab" }));
+  await backUp();
+  await play(folder, 2000, { slot: "homelab" });
+  await play(folder, 3000, { slot: "_autosave2" });
+  await writeFile(join(saves, "readme.txt"), "not a save");
+  expect((await run({ operation: "restore" })).outcome.outcome).toBe("restored");
+  expect((await readdir(saves)).sort()).toEqual([".keepsake", "homelab.zip", "readme.txt"]);
+  expect(await contentHash(join(saves, "homelab.zip"))).toBe(wanted);
+  expect((await run({ operation: "undo" })).outcome.outcome).toBe("undone");
+  expect((await readdir(saves)).sort()).toEqual([".keepsake", "_autosave2.zip", "homelab.zip", "readme.txt"]);
+  expect((await readState(join(saves, "homelab.zip"))).tick).toBe(2000);
+  expect((await run({ operation: "undo" })).outcome.outcome).toBe("undone");
+  expect(await contentHash(join(saves, "homelab.zip"))).toBe(wanted);
+});
+
+test("what a restore replaced is removed by the first run after seven days, and not before", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000);
+  await run({ operation: "restore" });
+  const replaced = join(places(folder).saves, ".keepsake/replaced");
+  const day = 86_400_000;
+  await run({ operation: "flush" }, { now: () => Date.now() + 6.9 * day });
+  expect(await readdir(replaced)).not.toEqual([]);
+  await run({ operation: "flush" }, { now: () => Date.now() + 7.1 * day });
+  expect(await readdir(replaced)).toEqual([]);
+  expect((await run({ operation: "undo" })).outcome).toMatchObject({
+    outcome: "refused",
+    failure: { code: "not_found" },
+  });
+});
+
+test("a damaged backup is found before the app is touched (a restore deleted the world first elsewhere)", async () => {
+  const save = await play(folder, 1000);
+  await backUp();
+  const before = await contentHash(save);
+  await truncate(join(places(folder).backups, "history", (await history())[0] as string), 1000);
+  const { outcome, steps } = await run({ operation: "restore" });
+  expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "backup_damaged" } });
+  expect(steps.filter((step) => step.includes(places(folder).saves))).toEqual([]);
+  expect(await contentHash(save)).toBe(before);
+});
+
+test("TO= restores beside production, into a new folder only", async () => {
+  const save = await play(folder, 1000);
+  await backUp();
+  const to = join(folder, "look");
+  const { outcome } = await run({ operation: "restore", to });
+  expect(outcome).toMatchObject({ outcome: "restored", restoredTo: to });
+  expect(await contentHash(join(to, "homelab.zip"))).toBe(await contentHash(save));
+  expect((await run({ operation: "restore", to })).outcome.failure?.code).toBe("target_exists");
+  expect((await run({ operation: "restore", to: join(places(folder).saves, "x") })).outcome.failure?.code).toBe(
+    "target_invalid",
+  );
+});
+
+test("a server that does not come up over the restored data gets its old data back, and comes up", async () => {
+  const { saves } = places(folder);
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000);
+  // Starts only when the folder holds the old save's slot: the restored one, homelab.zip, is "broken".
+  const flag = join(folder, "up");
+  await writeFile(flag, "");
+  const workload = {
+    stop: `rm -f ${flag}`,
+    start: `test ! -e ${saves}/homelab.zip && touch ${flag}`,
+    status: `test -e ${flag}`,
+    timeoutSeconds: 2,
+  };
+  await configure(folder, { workload });
+  const { outcome } = await run({ operation: "restore" });
+  expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "workload_failed" } });
+  expect((await readState(join(saves, "_autosave1.zip"))).tick).toBe(2000);
+  expect(await readdir(saves)).not.toContain("homelab.zip");
+  expect(await stat(flag)).toBeDefined();
+});
+
+test("a server that was not running is not started by a restore", async () => {
+  await play(folder, 1000);
+  await backUp();
+  expect((await run({ operation: "restore" })).outcome.outcome).toBe("restored");
+  const status = await exec(process.execPath, [factorioServer, "status", "--folder", places(folder).saves]).catch(
+    ({ code }) => code,
+  );
+  expect(status).toBe(1);
+});
+
+test("a plan says what would be replaced by what, changes nothing, and needs no lock", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000);
+  const { outcome, steps, told } = await run({ operation: "plan" });
+  expect(outcome.plan).toMatchObject({
+    point: { verified: true },
+    present: { label: "1 save, newest _autosave1.zip", newerThanPoint: false },
+    stopsApp: true,
+  });
+  expect(steps).toEqual([]);
+  expect(told).toEqual([]);
+});
+
+test("the installer, .DS_Store, ._* and unknown files are never touched", async () => {
+  const { nas, backups } = places(folder);
+  await play(folder, 1000);
+  await backUp();
+  const strangers = [
+    join(nas, "factorio/factorio-space-age_linux_2.0.72.tar.xz"),
+    join(backups, ".DS_Store"),
+    join(backups, "history/._factorio-20240101-000000.zip"),
+    join(backups, "history/my own copy.zip"),
+  ];
+  for (const path of strangers) await writeFile(path, "mine");
+  for (const tick of [2000, 3000, 4000]) {
+    await play(folder, tick);
+    await backUp();
+  }
+  expect(await points()).toHaveLength(2);
+  for (const path of strangers) expect(await readFile(path, "utf8")).toBe("mine");
+});
+
+test("a full NAS fails the run, leaves latest.* and the history as they were, and is told (a full disk truncated dumps for months elsewhere)", async ({
+  skip,
+}) => {
+  const { nas } = places(folder);
+  await play(folder, 1000);
+  const small = await exec("mount", ["-t", "tmpfs", "-o", "size=18m", "tmpfs", nas]).then(
+    () => true,
+    () => false,
+  );
+  if (!small) skip("mounting a small file system needs root");
+  try {
+    await layLab(folder);
+    expect((await backUp()).outcome.outcome).toBe("created");
+    const before = await contentHash(latest());
+    await play(folder, 2000, { levelBytes: 30_000_000 });
+    const { outcome, told } = await backUp();
+    expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "no_space" } });
+    expect(told).toHaveLength(1);
+    expect(await contentHash(latest())).toBe(before);
+    expect(await history()).toHaveLength(1);
+    expect(await readdir(join(nas, ".keepsake/factorio/staging"))).toEqual([]);
+  } finally {
+    await exec("umount", [nas]);
+  }
+});
