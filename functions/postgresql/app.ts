@@ -1,0 +1,20 @@
+import type { AppType } from "../../shared/app.ts";
+import { historyNaming } from "../../shared/nas/naming.ts";
+import { Settings } from "./settings.ts";
+
+/** A PostgreSQL database, as a plain dump that any psql can load. */
+export const app: AppType<Settings> = {
+  type: "postgresql",
+  title: "PostgreSQL",
+  settings: Settings,
+  keep: 7,
+  artefacts: [
+    {
+      kind: "dump",
+      latest: "latest.sql.gz",
+      naming: historyNaming({ prefix: "postgresql_", suffix: ".sql.gz", join: "_" }),
+    },
+  ],
+  loadBackup: async () => (await import("./backup.ts")).backup,
+  loadRestore: async () => (await import("./restore.ts")).restore,
+};

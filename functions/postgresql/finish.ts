@@ -1,0 +1,113 @@
+import { Failure } from "../../shared/failures.ts";
+import { change, type DatabaseContext, withAdmin } from "./admin.ts";
+import { type Connection, rows } from "./connect.ts";
+import { tableName } from "./dump/copy.ts";
+import type { DumpSummary } from "./dump/scan.ts";
+import type { Deferred } from "./load.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import { quoteName, quoteNames } from "./sql.ts";
+
+/**
+ * What the admin does in a scratch database once its guest is gone: compares, then gives owners and rights.
+ * Nothing here evaluates an expression of the dump's: plain tables are counted, names are given to names.
+ */
+export async function finishScratch(
+  ctx: DatabaseContext,
+  name: string,
+  plan: RestorePlan,
+  deferred: Deferred,
+): Promise<void> {
+  await withAdmin(
+    ctx,
+    async (admin) => {
+      ctx.progress("comparing rows");
+      await compareContent(admin, deferred.summary);
+      await ctx.step(`give owners and rights in ${name}`, () => giveRights(ctx, admin, deferred));
+      await giveRest(ctx, admin, name, plan);
+      await change(ctx, admin, `take the temporary role's rights`, `DROP OWNED BY ${quoteName(name)}`);
+      for (const statement of orderSuperuser(deferred.superuser)) {
+        await change(ctx, admin, "make what belongs to superusers", statement);
+      }
+    },
+    { database: name },
+  );
+}
+
+/** @throws {Failure} `restore_failed` when a table, a row or a large object is missing or too many. */
+export async function compareContent(
+  admin: Connection,
+  wanted: Pick<DumpSummary, "tables" | "largeObjects">,
+): Promise<void> {
+  const found = await rows<{ schema: string; name: string }>(
+    admin,
+    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
+  );
+  const tables = new Map(found.map(({ schema, name }) => [tableName([schema, name]), quoteNames([schema, name])]));
+  for (const [table, count] of wanted.tables) {
+    const name = tables.get(table);
+    if (name === undefined) throw new Failure("restore_failed", `Cannot find the table ${table} in what was restored`);
+    const [row] = await rows<{ count: string }>(admin, `SELECT count(*) AS count FROM ONLY ${name}`);
+    if (Number(row?.count) !== count) {
+      throw new Failure(
+        "restore_failed",
+        `Cannot keep what was restored: ${table} has ${row?.count} rows, ${count} are wanted`,
+      );
+    }
+  }
+  const [large] = await rows<{ count: string }>(admin, "SELECT count(*) AS count FROM pg_largeobject_metadata");
+  if (Number(large?.count) !== wanted.largeObjects) {
+    throw new Failure(
+      "restore_failed",
+      `Cannot keep what was restored: there are ${large?.count} large objects, ${wanted.largeObjects} are wanted`,
+    );
+  }
+}
+
+/** Owners first: a right is given by the object's owner. */
+async function giveRights(ctx: DatabaseContext, admin: Connection, { rights, notes }: Deferred): Promise<void> {
+  await admin.query("SET synchronous_commit = off");
+  const ordered = [
+    ...rights.filter(({ kind }) => kind === "owner").map(({ sql }) => sql),
+    ...rights.filter(({ kind }) => kind !== "owner").map(({ sql }) => sql),
+    "RESET SESSION AUTHORIZATION",
+    ...notes,
+  ];
+  for (const text of ordered) {
+    ctx.signal.throwIfAborted();
+    await admin.query({ text, queryMode: "extended" } as { text: string }).catch((cause) => {
+      throw new Failure("restore_failed", `Cannot run "${text}": ${cause.message}`, { cause });
+    });
+  }
+  await admin.query("SET synchronous_commit = on");
+}
+
+/** What the dump gave to nobody still belongs to the guest; it becomes the database owner's. */
+async function giveRest(ctx: DatabaseContext, admin: Connection, guest: string, plan: RestorePlan): Promise<void> {
+  const left = await rows<{ object: string }>(
+    admin,
+    `SELECT pg_describe_object(s.classid, s.objid, s.objsubid) AS object FROM pg_shdepend s
+       JOIN pg_roles r ON r.oid = s.refobjid
+      WHERE r.rolname = $1 AND s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o' LIMIT 3`,
+    [guest],
+  );
+  if (left.length === 0) return;
+  if (plan.powerful.has(plan.owner) && !ctx.allows("superuser-owner")) {
+    const names = left.map(({ object }) => object).join(", ");
+    throw new Failure(
+      "override_needed",
+      `Cannot restore: the dump says nobody's ${names} are, and the database's owner ${plan.owner} is a superuser`,
+      {
+        hint: "If you trust this dump as much as the server's administrator, run this again with ALLOW=superuser-owner.",
+      },
+    );
+  }
+  const give = `REASSIGN OWNED BY ${quoteName(guest)} TO ${quoteName(plan.owner)}`;
+  await change(ctx, admin, `give the rest to ${plan.owner}`, give);
+}
+
+/** Event triggers come when nothing is left to be done that they could see. */
+const orderSuperuser = (statements: readonly string[]) => {
+  const late = (sql: string) => /^\s*\w+(\s+ON)?\s+EVENT\b/i.test(sql);
+  return [...statements.filter((sql) => !late(sql)), ...statements.filter(late)];
+};

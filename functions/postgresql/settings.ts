@@ -1,0 +1,21 @@
+import { z } from "zod";
+
+/** One database of one server. Several databases are several apps. */
+export const Settings = z.strictObject({
+  /** Name or address; a path is a folder with the server's socket. */
+  host: z.string().min(1).default("postgresql.databases.svc.cluster.local"),
+  port: z.number().int().min(1).max(65535).default(5432),
+  /** Reads everything and restores: a superuser. */
+  user: z.string().min(1).max(63).default("postgres"),
+  database: z
+    .string()
+    .min(1)
+    .refine((name) => Buffer.byteLength(name) <= 63 && !name.includes("\0"), "at most 63 bytes")
+    .default("shared"),
+  /** Holds the user's password; an absent file means that the server asks for none. */
+  passwordFile: z.string().default("/var/openfaas/secrets/postgresql-password"),
+  /** Folder of pg_dump; the newest under /usr/lib/postgresql when absent, else the PATH. */
+  bin: z.string().optional(),
+  connectTimeoutSeconds: z.number().positive().max(300).default(10),
+});
+export type Settings = z.infer<typeof Settings>;
