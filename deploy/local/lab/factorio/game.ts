@@ -32,6 +32,7 @@ export class Game {
   #state: GameState;
   #name: string;
   #slot = 0;
+  #changed = true;
 
   private constructor(options: GameOptions, state: GameState, name: string) {
     this.#options = options;
@@ -57,7 +58,8 @@ export class Game {
 
   /** `<name>.tmp.zip`, then renamed. */
   async save(name = this.#name): Promise<void> {
-    this.#state = { ...this.#state, saves: this.#state.saves + 1 };
+    if (this.#changed) this.#state = { ...this.#state, saves: this.#state.saves + 1 };
+    this.#changed = false;
     const unfinished = join(this.#options.folder, `${name}.tmp.zip`);
     await writeSave(unfinished, name, this.#state);
     if (this.#options.saveMs > 0) await delay(this.#options.saveMs);
@@ -67,6 +69,7 @@ export class Game {
   /** Somebody plays: the clock moves, and the next slot is written. */
   async play(ticks: number): Promise<void> {
     this.#state = { ...this.#state, tick: this.#state.tick + ticks };
+    this.#changed = true;
     this.#slot = (this.#slot % this.#options.autosaveSlots) + 1;
     await this.save(`_autosave${this.#slot}`);
   }

@@ -11,7 +11,10 @@ export interface GameState {
   readonly seed: number;
   /** Moves while somebody plays; 60 make a second. */
   readonly tick: number;
-  /** How often it was saved: like the real game's, two saves of one tick need not be the same bytes. */
+  /**
+   * How often it was saved with something new in it. A restart counts as new: a server that starts and stops writes
+   * other bytes though nobody played. Two saves in between are the same bytes.
+   */
   readonly saves: number;
   /** How big the map is, before compression. */
   readonly levelBytes: number;

@@ -56,7 +56,7 @@ test("server.ts start, status and stop do what a workload line needs", async () 
 
   expect((await call("stop")).code).toBe(0);
   expect((await call("status")).code).toBe(1);
-  expect(await readState(join(saves, "homelab.zip"))).toEqual({ ...state, tick: 660, saves: 4 });
+  expect(await readState(join(saves, "homelab.zip"))).toEqual({ ...state, tick: 660, saves: 2 });
   expect((await call("stop")).code).toBe(0);
 }, 30_000);
 
