@@ -223,6 +223,9 @@ export function temporaryFor(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.tmp`);
 }
 
+/** Whether a name is one that `temporaryFor` gives. */
+export const isTemporary = (name: string) => /^\..+\.[0-9a-f]{8}\.tmp$/.test(name);
+
 async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await open(path, "r");
   try {

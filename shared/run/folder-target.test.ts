@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RestoreTarget } from "../app.ts";
@@ -180,10 +180,9 @@ describe("recover() after a run that was stopped dead at any of its changes", ()
     test(`${name}: the data is exactly the old or the new, and the next try works`, { timeout: 20_000 }, async () => {
       const count = (await stepsOf(change(await start()))).length;
       expect(count).toBeGreaterThan(15);
-      let recoveries = 0;
       for (let at = 1; at <= count; at += 1) {
-        // The recovery is itself stopped dead: at each of its changes in turn, over the restore's kill points.
-        for (const recoveryAt of [0, 1 + (at % 9)]) {
+        // Now and then the recovery is itself stopped dead, at each of its changes in turn.
+        for (const recoveryAt of at % 3 === 0 ? [0, 1 + ((at / 3) % 9)] : [0]) {
           const folder = await start();
           expect(await stopDeadAt(at, change(folder))).toBe("stopped");
           if (recoveryAt > 0) await stopDeadAt(recoveryAt, async (step) => recoverAs("run-2", folder, step));
@@ -201,10 +200,8 @@ describe("recover() after a run that was stopped dead at any of its changes", ()
           expect(await recoverAs("run-4", folder)).toEqual({ action: "nothing" });
           if (!committed) await change(folder)(createStep());
           expect(await dataOf(folder)).toEqual(after);
-          recoveries += 1;
         }
       }
-      expect(recoveries).toBe(2 * count);
     });
   }
 
@@ -230,7 +227,7 @@ describe("recover() after a run that was stopped dead at any of its changes", ()
 
 test("stage() that fails, as a full or read-only disk does, leaves the data as it was and is cleaned away", async () => {
   const folder = await folderWith(old);
-  const target = folderTarget(boxContext(createStep()), {
+  const target = folderTarget(boxContext(createStep(), describeRun({ id: "run-1" })), {
     folder,
     replaces: (names) => [...names],
     unpack: async ({ disk }, _files, _point, into) => {
@@ -281,7 +278,7 @@ test("place() refuses a folder that holds something, and a file", async () => {
   await expect(target.place(new Map(), point, beside)).rejects.toMatchObject({ code: "target_exists" });
   await writeFile(join(folder, "../file"), "mine");
   await expect(target.place(new Map(), point, join(folder, "../file"))).rejects.toMatchObject({
-    code: "target_exists",
+    code: "target_invalid",
   });
   expect(await readTree(beside)).toEqual({ "kept.txt": "mine" });
 });
@@ -304,6 +301,5 @@ test("commit() and swap() without what has to come before them are refused", asy
   const target = targetOf(folder, createStep());
   await expect(target.swap()).rejects.toThrow("without stage");
   await expect(target.commit()).rejects.toThrow("without swap");
-  expect(await readdir(folder)).toEqual(expect.arrayContaining(["a.dat", "b.dat", "notes.txt", "saves"]));
-  await chmod(folder, 0o755);
+  expect(await readTree(folder)).toEqual(old);
 });

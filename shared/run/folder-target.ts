@@ -1,7 +1,8 @@
-import { lstat, readFile, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { lstat, readFile, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunContext } from "../app.ts";
+import { ignore, isTemporary } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { hiddenFolder, requireSpace } from "../nas/nas.ts";
 import { namesIn, parseJson, sizeOf } from "../nas/points.ts";
@@ -10,7 +11,7 @@ import type { ReadBack } from "../nas/read-back.ts";
 export interface FolderApp<Settings> {
   /** The folder that holds the data. */
   readonly folder: string;
-  /** Which of its top-level names a restore replaces; all others are left alone. */
+  /** Which of its top-level names a restore replaces; all others are left alone, save those that it brings itself. */
   replaces(names: readonly string[]): string[];
   /** Writes the restored content into an empty folder, as it shall stand in the data folder. */
   unpack(
@@ -98,6 +99,7 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
   };
 
   const finish = async () => {
+    for (const name of await namesIn(replaced)) if (isTemporary(name)) await disk.remove(join(replaced, name));
     await disk.removeTree(work);
   };
 
@@ -157,8 +159,10 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       const journal = await readJournal();
       if (!journal) throw new Error("swap() without stage()");
       const source = journal.fromAside === undefined ? fresh : asideFolder(journal.fromAside);
-      const out = app.replaces((await namesIn(folder)).filter((name) => name !== hiddenFolder));
       const incoming = await namesIn(source);
+      const present = (await namesIn(folder)).filter((name) => name !== hiddenFolder);
+      const replacedNames = new Set([...app.replaces(present), ...incoming]);
+      const out = present.filter((name) => replacedNames.has(name));
       await disk.makeDir(asideFolder(ctx.run.id));
       await writeJournal({ ...journal, phase: "swapping", out, in: incoming });
       for (const name of out) await disk.rename(join(folder, name), join(asideFolder(ctx.run.id), name));
@@ -196,13 +200,17 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
 
     async place(files, point, to) {
       const wanted = resolve(to);
-      if (wanted === folder || folder.startsWith(`${wanted}/`) || wanted.startsWith(`${folder}/`)) {
+      const [there, production] = await Promise.all([realPath(wanted), realPath(folder)]);
+      if (isWithin(there, production) || isWithin(production, there)) {
         throw new Failure(
           "target_invalid",
           `Cannot restore to "${wanted}": a folder beside production is wanted, this one belongs to "${folder}"`,
         );
       }
-      if ((await namesIn(wanted)).length > 0) {
+      const names = await namesIn(wanted).catch((cause) => {
+        throw new Failure("target_invalid", `Cannot restore to "${wanted}": ${cause.message}`, { cause });
+      });
+      if (names.length > 0) {
         throw new Failure(
           "target_exists",
           `Cannot restore to "${wanted}": an empty or new folder is wanted, it holds something`,
@@ -220,3 +228,11 @@ const there = (path: string) =>
     () => true,
     () => false,
   );
+
+const isWithin = (path: string, folder: string) => path === folder || path.startsWith(join(folder, "/"));
+
+/** Where a path leads once links are followed; what is not there is taken as it is written. */
+async function realPath(path: string): Promise<string> {
+  const real = await realpath(path).catch(ignore("ENOENT", "ENOTDIR"));
+  return real ?? join(await realPath(dirname(path)), basename(path));
+}

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { RunContext } from "../app.ts";
-import type { Disk } from "../disk.ts";
+import { type Disk, isTemporary } from "../disk.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { listPoints, namesIn } from "../nas/points.ts";
 import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
@@ -55,7 +55,7 @@ async function removeOldAsides(
 async function removeTemporaries(folders: AppFolders, disk: Disk): Promise<void> {
   for (const folder of [folders.hidden, folders.points, folders.outbox, folders.runs, folders.locks]) {
     for (const name of await namesIn(folder)) {
-      if (/^\..+\.[0-9a-f]{8}\.tmp$/.test(name)) await disk.remove(join(folder, name));
+      if (isTemporary(name)) await disk.remove(join(folder, name));
     }
   }
 }
