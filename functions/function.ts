@@ -3,6 +3,7 @@ import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { appFunction } from "../shared/http/app-function.ts";
 import { createLog, type Logger } from "../shared/log.ts";
+import { runsFolder } from "../shared/run/abandoned.ts";
 import { localRuns } from "../shared/run/local-runs.ts";
 import type { Runs } from "../shared/run/runs.ts";
 import { loadAppTypes } from "./types.ts";
@@ -34,7 +35,7 @@ export async function loadFunction(
     );
   }
   const config = await loadConfig(configPath, types);
-  const folder = join(config.state, "runs");
+  const folder = runsFolder(config);
   const runs = sharedRuns.get(folder) ?? localRuns(folder, runnerCommand(config.path));
   sharedRuns.set(folder, runs);
   const app = appFunction({ name, kind: match[1] as "backup" | "restore", type: type.type, config, runs, log });

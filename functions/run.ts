@@ -1,10 +1,10 @@
 import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { logPublisher } from "../events/publisher.ts";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { createLog } from "../shared/log.ts";
+import { runsFolder } from "../shared/run/abandoned.ts";
 import { RunDescription } from "../shared/run/description.ts";
 import { closeRun, lostRuns } from "../shared/run/local-runs.ts";
 import type { RunLine } from "../shared/run/report.ts";
@@ -38,8 +38,8 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
     signal: stop.signal,
     log,
     placement: {
-      lost: (app) => lostRuns(join(config.state, "runs"), app),
-      close: (id) => closeRun(join(config.state, "runs"), id),
+      lost: (app) => lostRuns(runsFolder(config), app),
+      close: (id) => closeRun(runsFolder(config), id),
     },
     ...(onStep && { onStep }),
   });

@@ -137,7 +137,7 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
   functionApp.get("/_/ready", (c) => c.text("OK\n"));
   functionApp.post("/", (c) => post(c.req.raw));
   functionApp.get("/", async (c) => {
-    const state = await stateView(name, type, apps, config);
+    const state = await stateView(name, type, apps, config, runs);
     return wantsJson(c.req.raw) ? c.json(state) : c.text(stateText(state));
   });
   functionApp.get("/runs/:id", async (c) => {

@@ -2,8 +2,10 @@ import type { AppConfig, Config } from "../config.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { type Nas, openNas } from "../nas/nas.ts";
 import { listPoints, newestGood, sizeOf } from "../nas/points.ts";
+import { type RunDescription, readOnlyOperations } from "../run/description.ts";
 import { lockHolder } from "../run/lock.ts";
 import type { AppView, StateView } from "../run/report.ts";
+import type { Runs } from "../run/runs.ts";
 import { readState } from "../run/state.ts";
 
 /**
@@ -15,15 +17,16 @@ export async function stateView(
   type: string,
   apps: readonly AppConfig[],
   config: Config,
+  runs: Runs,
 ): Promise<StateView> {
   const nas = openNas(config.nas);
   return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
     await nas.check();
-    return { function: functionName, type, apps: await Promise.all(apps.map((app) => appView(app, nas))) };
+    return { function: functionName, type, apps: await Promise.all(apps.map((app) => appView(app, nas, runs))) };
   });
 }
 
-async function appView({ name, type, keep }: AppConfig, nas: Nas): Promise<AppView> {
+async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): Promise<AppView> {
   const folders = nas.app(name);
   const [points, state, holder] = await Promise.all([
     listPoints(folders, type.artefacts),
@@ -31,6 +34,8 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas): Promise<AppVi
     lockHolder(folders.locks),
   ]);
   const newest = newestGood(points);
+  // A run that has just begun does not hold the lock yet.
+  const running = holder && holder.state !== "gone" ? holder.run : await runs.active(name);
   return {
     app: name,
     type: type.type,
@@ -48,22 +53,12 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas): Promise<AppVi
     ...(state.last && { lastOutcome: state.last }),
     ...(state.lastGood && { lastGood: state.lastGood }),
     ...(state.waiting !== undefined && { waiting: state.waiting }),
-    ...(holder && holder.state !== "gone" && { running: runningOf(holder.run) }),
+    ...(running && !readOnlyOperations.has(running.request.operation) && { running: runningOf(running) }),
     keep,
   };
 }
 
-export const runningOf = ({
-  id,
-  request,
-  startedBy,
-  startedAt,
-}: {
-  id: string;
-  request: { operation: string };
-  startedBy: string;
-  startedAt: string;
-}) => ({
+export const runningOf = ({ id, request, startedBy, startedAt }: RunDescription) => ({
   runId: id,
   operation: request.operation,
   startedBy,

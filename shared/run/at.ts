@@ -8,7 +8,7 @@ type Point = Pick<RestorePoint, "id" | "takenAtMs" | "files">;
  * The restore point that `AT=` means.
  * @param at An id ("20251219-180000"), a file's name from the list, a moment with offset ("2025-12-19T18:00:00Z"), or a
  *   local time: "2025-12-19 18:00", "2025-12-19" (its end), "18:00" (the last one), "Thu 18:00", "yesterday 18:00".
- *   A time means the newest point at or before it. Absent or "latest": the newest point.
+ *   A time means the newest point at or before it, its last second or minute included. Absent or "latest": the newest point.
  * @param points Oldest first.
  * @param timeZone IANA name, for local times.
  * @throws {Failure} `not_found` when there is no such point, `invalid_request` when `at` cannot be read or the zone is none.
@@ -64,17 +64,10 @@ function parseMoment(text: string, timeZone: string, nowMs: number): number {
     const [year, month, day, hour, minute, second] = local
       .slice(1)
       .map((part) => (part === undefined ? undefined : Number(part)));
-    const wall = Date.UTC(
-      year as number,
-      (month as number) - 1,
-      day,
-      hour ?? 23,
-      minute ?? 59,
-      second ?? (hour === undefined ? 59 : 0),
-    );
+    const wall = Date.UTC(year as number, (month as number) - 1, day, hour ?? 23, minute ?? 59, second ?? 59);
     if (new Date(wall).getUTCDate() !== day || (hour ?? 0) > 23 || (minute ?? 0) > 59 || (second ?? 0) > 59)
       throw unreadable("there is no such moment");
-    return fromWall(wall, toLocal);
+    return fromWall(wall, toLocal) + 999;
   }
   const spoken = /^(?:([a-z]+)\s+)?(\d{1,2}):(\d\d)$/i.exec(text);
   if (!spoken) throw unreadable("it is neither a name from the list nor a time");
@@ -82,8 +75,10 @@ function parseMoment(text: string, timeZone: string, nowMs: number): number {
   if (Number(hour) > 23 || Number(minute) > 59) throw unreadable("there is no such time of day");
   const today = Math.floor(toLocal(nowMs) / dayMs) * dayMs;
   const timeOfDay = (Number(hour) * 60 + Number(minute)) * 60_000;
-  const on = (daysBack: number) => fromWall(today - daysBack * dayMs + timeOfDay, toLocal);
-  if (dayName === undefined) return on(0) <= nowMs ? on(0) : on(1);
+  // To the end of that minute: a list that shows 18:00 may mean 18:00:07.
+  const on = (daysBack: number) => fromWall(today - daysBack * dayMs + timeOfDay, toLocal) + 59_999;
+  const past = (moment: number) => moment - 59_999 <= nowMs;
+  if (dayName === undefined) return past(on(0)) ? on(0) : on(1);
   const name = dayName.toLowerCase();
   if (name === "today") return on(0);
   if (name === "yesterday") return on(1);
@@ -92,7 +87,7 @@ function parseMoment(text: string, timeZone: string, nowMs: number): number {
   );
   if (weekday < 0) throw unreadable(`"${dayName}" is no day of the week`);
   const back = (new Date(today).getUTCDay() - weekday + 7) % 7;
-  return on(back) <= nowMs ? on(back) : on(back + 7);
+  return past(on(back)) ? on(back) : on(back + 7);
 }
 
 const fullName = (short: string) =>

@@ -20,6 +20,12 @@ export interface OutboxFolders {
   readonly runs: string;
 }
 
+/** Where the outcomes of an app wait on this machine while the NAS is away. */
+export const localOutbox = (stateFolder: string, app: string): OutboxFolders => ({
+  outbox: join(stateFolder, "outbox", app, "waiting"),
+  runs: join(stateFolder, "outbox", app, "told"),
+});
+
 /** @returns Whether this was the first record of the run; a second one is dropped. */
 export async function recordOutcome(folders: OutboxFolders, outcome: Outcome, disk: Disk): Promise<boolean> {
   const event = eventOf(outcome);

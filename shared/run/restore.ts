@@ -16,9 +16,14 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
   const target = restore.target(ctx);
   const points = await listPoints(folders, type.artefacts);
   const point = resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
-  const files = await openPoint(run, point);
+  let verified = false;
+  const files = await openPoint(run, point, (done, total) => {
+    // Later reads of the same files have a progress of their own.
+    if (!verified) ctx.progress("verifying", done, total);
+  });
   try {
     await verifyPoint(run, await type.loadBackup(), point, files);
+    verified = true;
     const described = {
       id: point.id,
       takenAt: new Date(point.takenAtMs).toISOString(),
@@ -125,11 +130,16 @@ function describePresent(
     label,
     ...(sizeBytes !== undefined && { sizeBytes }),
     ...(changedAtMs !== undefined && { changedAt: new Date(changedAtMs).toISOString() }),
-    newerThanPoint: changedAtMs !== undefined && point !== undefined && changedAtMs > point.takenAtMs,
+    // Points are named by whole seconds.
+    newerThanPoint: changedAtMs !== undefined && point !== undefined && changedAtMs > point.takenAtMs + 999,
   };
 }
 
-async function openPoint({ ctx }: AppRun, point: RestorePoint): Promise<Map<string, ReadBack>> {
+async function openPoint(
+  { ctx }: AppRun,
+  point: RestorePoint,
+  onBytes: (done: number, total: number) => void,
+): Promise<Map<string, ReadBack>> {
   const files = new Map<string, ReadBack>();
   const totalBytes = sizeOf(point);
   try {
@@ -138,7 +148,7 @@ async function openPoint({ ctx }: AppRun, point: RestorePoint): Promise<Map<stri
         kind,
         await openReadBack(path, {
           signal: ctx.signal,
-          onBytes: (done) => ctx.progress("verifying", done, totalBytes),
+          onBytes: (done) => onBytes(done, totalBytes),
         }),
       );
     }

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Publisher } from "../../events/publisher.ts";
 import type { RunContext } from "../app.ts";
 import type { AppConfig, Config } from "../config.ts";
@@ -8,13 +7,14 @@ import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { type AppFolders, openNas } from "../nas/nas.ts";
 import { createStep, type StepGuards } from "../step.ts";
+import { stoppedMark } from "./abandoned.ts";
 import { runAccept } from "./accept.ts";
 import type { AppRun, Result } from "./app-run.ts";
 import { runBackup } from "./backup.ts";
 import { type RunDescription, readOnlyOperations } from "./description.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { mend } from "./mend.ts";
-import { flushOutbox, hasOutcome, type OutboxFolders, recordOutcome, takeOverOutbox } from "./outbox.ts";
+import { flushOutbox, hasOutcome, localOutbox, type OutboxFolders, recordOutcome, takeOverOutbox } from "./outbox.ts";
 import { runPin } from "./pin.ts";
 import { ownIdentity } from "./process-identity.ts";
 import type { Outcome, RunLine } from "./report.ts";
@@ -53,7 +53,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   });
   // This machine's own files need no lock, and must be writable when the NAS, and the lock on it, are away.
   const ownDisk = new Disk(createStep(onStep && { onStep }), { fileMode: 0o600, dirMode: 0o700 });
-  const local = localOutbox(config, run.app);
+  const local = localOutbox(config.state, run.app);
   const warnings: string[] = [];
   const mended: string[] = [];
   const warn = (message: string) => {
@@ -83,7 +83,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     const workload = commandWorkload({
       app: app.name,
       commands: app.common.workload,
-      markPath: join(config.state, "workloads", app.name, "stopped.json"),
+      markPath: stoppedMark(config, app.name),
       disk: ownDisk,
       step,
     });
@@ -252,12 +252,6 @@ async function recordAbandoned(
     disk,
   );
 }
-
-/** Where outcomes wait on this machine while the NAS is away. */
-const localOutbox = (config: Config, app: string): OutboxFolders => ({
-  outbox: join(config.state, "outbox", app, "waiting"),
-  runs: join(config.state, "outbox", app, "told"),
-});
 
 interface Settling {
   /** Absent when the NAS could not be used. */

@@ -13,6 +13,7 @@ import { startCron } from "./cron.ts";
 import { createFunctionLogs } from "./function-log.ts";
 import { createGateway } from "./gateway.ts";
 import { findRunningGateway, removeGatewayFile, writeGatewayFile } from "./gateway-file.ts";
+import { startReconcile } from "./reconcile.ts";
 import { loadStackFile } from "./stack-file.ts";
 import { greeting, readableLogLine } from "./terminal.ts";
 import { ensureToken } from "./token.ts";
@@ -92,6 +93,7 @@ async function main(argv: string[]): Promise<void> {
   const startedAt = new Date().toISOString();
   await writeGatewayFile(config.state, { url, pid: process.pid, startedAt, tokenFile: resolve(tokenFile) });
   const cron = startCron({ gatewayUrl: url, functions: gateway.deployments.list, log });
+  const stopReconcile = startReconcile({ config, gatewayUrl: url, token: password, log });
 
   process.stdout.write(
     greeting({ url, configPath: config.path, tokenFile, functions: [...functions.keys()], scheduled: cron.list() }),
@@ -99,6 +101,7 @@ async function main(argv: string[]): Promise<void> {
 
   const stop = async () => {
     cron.stop();
+    stopReconcile();
     await removeGatewayFile(config.state, process.pid);
     await gateway.stop(graceMs);
   };
