@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { isAbsolute, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { AnyAppType } from "./app.ts";
@@ -164,16 +164,12 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
   };
 }
 
-/** Values that start with "./" or "../" are paths beside the configuration file. */
-function absolutePaths(settings: Record<string, unknown>, configPath: string): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(settings).map(([key, value]) => [
-      key,
-      typeof value === "string" && /^\.\.?\//.test(value) && !isAbsolute(value)
-        ? resolve(configPath, "..", value)
-        : value,
-    ]),
-  );
+/** Values that start with "./" or "../", however deep, are paths beside the configuration file. */
+function absolutePaths(value: unknown, configPath: string): unknown {
+  if (typeof value === "string") return /^\.\.?\//.test(value) ? resolve(configPath, "..", value) : value;
+  if (Array.isArray(value)) return value.map((item) => absolutePaths(item, configPath));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, absolutePaths(item, configPath)]));
 }
 
 function invalid(path: string, problems: string[]): Failure {

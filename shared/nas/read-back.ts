@@ -3,7 +3,9 @@ import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { Failure } from "../failures.ts";
 
-const chunkBytes = 1 << 20;
+const chunkBytes = 1 << 19;
+/** Chunks of a stream that are valid at the same time: consumers read ahead by one or two. */
+const ringSize = 4;
 
 /**
  * A file that is read to be proven, past the client's cache where the file system allows it: on NFS a buffered
@@ -12,7 +14,10 @@ const chunkBytes = 1 << 20;
 export interface ReadBack {
   readonly path: string;
   readonly sizeBytes: number;
-  /** The whole content, in order. Reading it to its end also hashes it, so `sha256` costs no second pass. */
+  /**
+   * The whole content, in order. Reading it to its end also hashes it, so `sha256` costs no second pass.
+   * A chunk is overwritten when the third one after it is asked for: buffers are used again, so that memory stays flat.
+   */
   stream(): AsyncIterable<Buffer>;
   /** Any part; for formats with a directory. Throws `backup_damaged` when the file ends before. */
   read(offset: number, lengthBytes: number): Promise<Buffer>;
@@ -33,9 +38,12 @@ export async function openReadBack(
 
   async function* stream(): AsyncGenerator<Buffer> {
     const hash = createHash("sha256");
-    for (let offset = 0; offset < size; ) {
+    const ring: Buffer[] = [];
+    for (let offset = 0, index = 0; offset < size; index += 1) {
       options.signal?.throwIfAborted();
-      const chunk = await readAt(file, path, offset, Math.min(chunkBytes, size - offset));
+      ring[index % ringSize] ??= Buffer.allocUnsafeSlow(Math.min(chunkBytes, size));
+      const buffer = (ring[index % ringSize] as Buffer).subarray(0, Math.min(chunkBytes, size - offset));
+      const chunk = await fill(buffer, file, path, offset);
       hash.update(chunk);
       offset += chunk.length;
       options.onBytes?.(offset);
@@ -48,7 +56,7 @@ export async function openReadBack(
     path,
     sizeBytes: size,
     stream,
-    read: (offset, lengthBytes) => readAt(file, path, offset, lengthBytes),
+    read: (offset, lengthBytes) => fill(Buffer.allocUnsafe(lengthBytes), file, path, offset),
     async sha256() {
       if (digest === undefined) for await (const _ of stream());
       return digest as unknown as string;
@@ -74,15 +82,13 @@ async function openDirect(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-async function readAt(file: FileHandle, path: string, offset: number, lengthBytes: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(lengthBytes);
-  let done = 0;
-  while (done < lengthBytes) {
-    const { bytesRead } = await file.read(buffer, done, lengthBytes - done, offset + done);
+async function fill(buffer: Buffer, file: FileHandle, path: string, offset: number): Promise<Buffer> {
+  for (let done = 0; done < buffer.length; ) {
+    const { bytesRead } = await file.read(buffer, done, buffer.length - done, offset + done);
     if (bytesRead === 0) {
       throw new Failure(
         "backup_damaged",
-        `Cannot read "${path}": ${lengthBytes} bytes are wanted at ${offset}, only ${done} are there`,
+        `Cannot read "${path}": ${buffer.length} bytes are wanted at ${offset}, only ${done} are there`,
       );
     }
     done += bytesRead;
