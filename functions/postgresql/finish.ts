@@ -22,12 +22,14 @@ export async function finishScratch(
     async (admin) => {
       ctx.progress("comparing rows");
       await compareContent(admin, deferred.summary);
+      for (const statement of deferred.superuser) {
+        await change(ctx, admin, "make what only a superuser can have", statement);
+      }
       await ctx.step(`give owners and rights in ${name}`, () => giveRights(ctx, admin, deferred));
       await giveRest(ctx, admin, name, plan);
       await change(ctx, admin, `take the temporary role's rights`, `DROP OWNED BY ${quoteName(name)}`);
-      for (const statement of orderSuperuser(deferred.superuser)) {
-        await change(ctx, admin, "make what belongs to superusers", statement);
-      }
+      // Last of all: nothing is left to be done that they could see.
+      for (const statement of deferred.eventTriggers) await change(ctx, admin, "make its event triggers", statement);
     },
     { database: name },
   );
@@ -105,9 +107,3 @@ async function giveRest(ctx: DatabaseContext, admin: Connection, guest: string, 
   const give = `REASSIGN OWNED BY ${quoteName(guest)} TO ${quoteName(plan.owner)}`;
   await change(ctx, admin, `give the rest to ${plan.owner}`, give);
 }
-
-/** Event triggers come when nothing is left to be done that they could see. */
-const orderSuperuser = (statements: readonly string[]) => {
-  const late = (sql: string) => /^\s*\w+(\s+ON)?\s+EVENT\b/i.test(sql);
-  return [...statements.filter((sql) => !late(sql)), ...statements.filter(late)];
-};

@@ -12,9 +12,11 @@ import type { Guest } from "./scratch.ts";
 /** What the admin does after the guest is gone. */
 export interface Deferred {
   readonly rights: RightsStatement[];
-  /** Comments on what the admin made, and then what only superusers can have: event triggers last. */
+  /** Comments on what the admin made. */
   readonly notes: string[];
+  /** What only superusers can have. */
   readonly superuser: string[];
+  readonly eventTriggers: string[];
   /** What the dump held this time. */
   readonly summary: DumpSummary;
 }
@@ -52,7 +54,12 @@ export async function loadDump(
 type Copy = ReturnType<typeof copyFrom>;
 
 class Loader {
-  readonly deferred = { rights: [] as RightsStatement[], notes: [] as string[], superuser: [] as string[] };
+  readonly deferred = {
+    rights: [] as RightsStatement[],
+    notes: [] as string[],
+    superuser: [] as string[],
+    eventTriggers: [] as string[],
+  };
   readonly #ctx: DatabaseContext;
   readonly #connection: Connection;
   readonly #made: ReadonlySet<string>;
@@ -95,10 +102,13 @@ class Loader {
       case "note":
         return this.#defer(this.deferred.notes, statement.sql);
       case "superuser":
-        return this.#defer(this.deferred.superuser, sql);
+        return this.#defer(statement.late ? this.deferred.eventTriggers : this.deferred.superuser, sql);
       case "refused":
         return;
       default:
+        if (statement.kind === "owner" && statement.object.startsWith("EVENT TRIGGER ")) {
+          return this.#defer(this.deferred.eventTriggers, statement.sql);
+        }
         this.#deferredBytes += statement.sql.length;
         this.deferred.rights.push(statement);
         this.#bound();

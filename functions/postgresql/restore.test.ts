@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type DatabaseContent, databaseContent, differences } from "../../deploy/local/lab/postgresql/compare.ts";
+import {
+  backUp,
+  pointOf,
+  restoreFile,
+  startTestLab,
+  type TestLab,
+  withFiles,
+} from "../../deploy/local/lab/postgresql/testing.ts";
 import type { Capture } from "../../shared/app.ts";
 import { DatabaseTarget } from "./database-target.ts";
-import { backUp, pointOf, restoreFile, startTestLab, type TestLab, withFiles } from "./testing.ts";
 
 let lab: TestLab;
 let saved: Capture & { path: string };

@@ -14,7 +14,7 @@ export type Statement =
   /** A comment on something that the admin made: an extension, or the schema public. */
   | { kind: "note"; extension?: string; sql: string }
   /** Only a superuser can have these: event triggers, subscriptions, publications of everything. */
-  | { kind: "superuser"; object: string }
+  | { kind: "superuser"; object: string; late: boolean }
   | { kind: "refused"; why: string };
 
 const allowed = new Set([
@@ -70,7 +70,7 @@ function alter(sql: string, words: string[]): Statement {
   if (rights) return rights;
   if (second === "default") return refused(words, "a default privilege of one role is wanted");
   if (second === "event" || second === "subscription" || (second === "publication" && /\bSCHEMA\b/i.test(sql))) {
-    return { kind: "superuser", object: objectLabel(sql) };
+    return superuser(sql, words);
   }
   return ["database", "system", "role", "user", "group", "tablespace"].includes(second ?? "")
     ? refused(words, `nothing outside of the database (${second}) is wanted`)
@@ -97,9 +97,9 @@ function create(sql: string, words: string[]): Statement {
       ? { kind: "extension", name, schema }
       : refused(words, "CREATE EXTENSION name WITH SCHEMA name is wanted");
   }
-  if (second === "event" || second === "subscription") return { kind: "superuser", object: objectLabel(sql) };
+  if (second === "event" || second === "subscription") return superuser(sql, words);
   if (second === "publication" && /\bALL\s+TABLES\b|\bSCHEMA\b/i.test(sql)) {
-    return { kind: "superuser", object: objectLabel(sql) };
+    return superuser(sql, words);
   }
   return ["database", "role", "user", "group", "tablespace"].includes(second ?? "")
     ? refused(words, `nothing outside of the database (${second}) is wanted`)
@@ -112,7 +112,7 @@ const adminsComment =
 
 function comment(sql: string, words: string[]): Statement {
   const subject = words[2] ?? "";
-  if (subject === "event" || subject === "subscription") return { kind: "superuser", object: objectLabel(sql) };
+  if (subject === "event" || subject === "subscription") return superuser(sql, words);
   if (["database", "role", "tablespace"].includes(subject)) {
     return refused(words, `nothing outside of the database (${subject}) is wanted`);
   }
@@ -135,6 +135,12 @@ function set(words: string[]): Statement {
   if (name === "client_encoding" && !encodings.has(plain)) return refused(words, "client_encoding = UTF8 is wanted");
   return { kind: "run" };
 }
+
+const superuser = (sql: string, words: string[]): Statement => ({
+  kind: "superuser",
+  object: objectLabel(sql),
+  late: words.includes("event"),
+});
 
 /** "EVENT TRIGGER audit": the words up to and with the name. */
 function objectLabel(sql: string): string {

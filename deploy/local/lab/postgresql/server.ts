@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { chown, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "../free-port.ts";
 
 const run = promisify(execFile);
 
@@ -45,22 +45,39 @@ export async function startLabServer(options: LabServerOptions): Promise<LabServ
   const owner = await serverUser();
   const folder = await dataFolder(options.folder, owner);
   const data = join(folder, "data");
-  const passwordFile = join(resolve(options.folder), "password");
   await mkdir(options.folder, { recursive: true });
-  if (!(await exists(join(data, "PG_VERSION")))) {
+  if (!(await exists(confIn(data)))) {
     await rm(data, { recursive: true, force: true });
-    await make({ ...options, bin, folder, data, passwordFile, owner });
+    await make({ ...options, bin, folder, data, passwordFile: passwordFileIn(options.folder), owner });
   }
   if ((await labServerPid(data)) === undefined) {
     await as(owner, join(bin, "pg_ctl"), ["start", "-w", "-t", "60", "-D", data, "-l", join(folder, "log")], folder);
   }
-  const port = Number(/^port = (\d+)$/m.exec(await readFile(join(data, "keepsake.conf"), "utf8"))?.[1]);
+  return describe(options.folder, folder, bin);
+}
+
+/** A server that was made before, whether it runs or not; undefined when there is none. */
+export async function findLabServer({
+  folder,
+  ...options
+}: Pick<LabServerOptions, "folder" | "bin">): Promise<LabServer | undefined> {
+  const dataIn = await dataFolder(folder, await serverUser());
+  if (!(await exists(confIn(join(dataIn, "data"))))) return undefined;
+  return describe(folder, dataIn, options.bin ?? (await newestBin()));
+}
+
+/** Written last, so it also says that the server was made to its end. */
+const confIn = (data: string) => join(data, "keepsake.conf");
+const passwordFileIn = (folder: string) => join(resolve(folder), "password");
+
+async function describe(given: string, folder: string, bin: string): Promise<LabServer> {
+  const port = Number(/^port = (\d+)$/m.exec(await readFile(confIn(join(folder, "data")), "utf8"))?.[1]);
   const socket = join(folder, "socket");
   return {
     host: "127.0.0.1",
     port,
     user: "postgres",
-    passwordFile,
+    passwordFile: passwordFileIn(given),
     bin,
     folder,
     ...(socketFits(socket) && { socketFolder: socket }),
@@ -147,7 +164,8 @@ async function make({ bin, folder, data, passwordFile, owner, ...options }: Make
     ...(options.volatile && { fsync: "off", full_page_writes: "off", synchronous_commit: "off" }),
     ...options.settings,
   };
-  const conf = join(data, "keepsake.conf");
+  await writeFile(join(data, "postgresql.conf"), "\ninclude 'keepsake.conf'\n", { flag: "a" });
+  const conf = join(folder, "keepsake.conf");
   await writeFile(
     conf,
     Object.entries(settings)
@@ -155,7 +173,7 @@ async function make({ bin, folder, data, passwordFile, owner, ...options }: Make
       .join(""),
   );
   await own(conf);
-  await writeFile(join(data, "postgresql.conf"), "\ninclude 'keepsake.conf'\n", { flag: "a" });
+  await rename(conf, confIn(data));
 }
 
 /** A socket's path has room for 107 bytes. */
@@ -196,13 +214,3 @@ const exists = (path: string) =>
     () => true,
     () => false,
   );
-
-function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const probe = createServer().once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => found(port));
-    });
-  });
-}

@@ -3,17 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import pg from "pg";
-import { fillLabDatabase, labConnection } from "../../deploy/local/lab/postgresql/fill.ts";
-import { type LabServer, removeLabServer, startLabServer } from "../../deploy/local/lab/postgresql/server.ts";
-import type { Capture, PointFacts, RunContext, Stage } from "../../shared/app.ts";
-import { Disk } from "../../shared/disk.ts";
-import { createLog } from "../../shared/log.ts";
-import { openReadBack, type ReadBack } from "../../shared/nas/read-back.ts";
-import type { Override } from "../../shared/run/description.ts";
-import { createStep } from "../../shared/step.ts";
-import { backup } from "./backup.ts";
-import { DatabaseTarget } from "./database-target.ts";
-import { Settings } from "./settings.ts";
+import { backup } from "../../../../functions/postgresql/backup.ts";
+import { DatabaseTarget } from "../../../../functions/postgresql/database-target.ts";
+import { Settings } from "../../../../functions/postgresql/settings.ts";
+import type { Capture, PointFacts, RunContext, Stage } from "../../../../shared/app.ts";
+import { Disk } from "../../../../shared/disk.ts";
+import { createLog } from "../../../../shared/log.ts";
+import { openReadBack, type ReadBack } from "../../../../shared/nas/read-back.ts";
+import type { Override } from "../../../../shared/run/description.ts";
+import { createStep } from "../../../../shared/step.ts";
+import { fillLabDatabase, labConnection } from "./fill.ts";
+import { type LabServer, removeLabServer, startLabServer } from "./server.ts";
 
 /** For the tests: a real server, and runs on it that can be stopped dead. */
 export interface TestLab {
