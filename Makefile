@@ -25,7 +25,7 @@ demo: setup ## a home lab in one folder: backed up, destroyed, restored, compare
 	@exec $(NODE) deploy/local/demo/main.ts
 
 up: setup ## start the gateway over that home lab, with its schedules, until Ctrl-C
-	@exec $(NODE) deploy/local/gateway/main.ts --config '$(CONFIG)' --port '$(PORT)'
+	@exec $(NODE) deploy/local/demo/up.ts --config '$(CONFIG)' --port '$(PORT)'
 
 test: setup ## every test, with lint, types, formatting, unused code and import boundaries
 	@npm run --silent check

@@ -1,0 +1,54 @@
+import { createWriteStream } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { loadFunction } from "../../../functions/function.ts";
+import { tokenSecret } from "../../../shared/http/authorize.ts";
+import { createLog } from "../../../shared/log.ts";
+import type { FetchHandler } from "../gateway/call-function.ts";
+import { createGateway } from "../gateway/gateway.ts";
+import { removeGatewayFile, writeGatewayFile } from "../gateway/gateway-file.ts";
+import { loadStackFile } from "../gateway/stack-file.ts";
+import { ensureToken } from "../gateway/token.ts";
+import { placesIn } from "./lab.ts";
+
+export interface DemoGateway {
+  readonly url: string;
+  readonly tokenFile: string;
+  readonly token: string;
+  stop(): Promise<void>;
+}
+
+/** The gateway of `make up`, on a free port and without schedules, which would run into the story. */
+export async function startDemoGateway(folder: string): Promise<DemoGateway> {
+  const { config, state, secrets } = placesIn(folder);
+  const stack = await loadStackFile(join(import.meta.dirname, "../../../stack.yml"), process.env);
+  await mkdir(state, { recursive: true });
+  const tokenFile = join(secrets, tokenSecret);
+  const token = await ensureToken(tokenFile);
+  const logFile = createWriteStream(join(state, "gateway.log"), { flags: "a" });
+  const log = createLog("gateway", "info", { write: (line) => logFile.write(line) });
+  const functions = new Map<string, FetchHandler>();
+  for (const { service } of stack) {
+    functions.set(service, (await loadFunction(service, { configPath: config, log })).fetch);
+  }
+  const gateway = createGateway({
+    functions,
+    stack,
+    port: 0,
+    auth: { user: "admin", password: token },
+    secretNames: () => readdir(secrets),
+    log,
+  });
+  const url = await gateway.start();
+  await writeGatewayFile(state, { url, pid: process.pid, startedAt: new Date().toISOString(), tokenFile });
+  return {
+    url,
+    tokenFile,
+    token,
+    async stop() {
+      await removeGatewayFile(state, process.pid);
+      await gateway.stop(1_000);
+      await new Promise<void>((resolve) => logFile.end(resolve));
+    },
+  };
+}
