@@ -6,6 +6,7 @@ import {
   copyFile,
   type FileHandle,
   link,
+  lstat,
   mkdir,
   open,
   rename,
@@ -142,12 +143,9 @@ export class Disk {
     const temporary = temporaryFor(path);
     await this.write(temporary, content);
     try {
-      await this.#step(`link ${path}`, () => link(temporary, path));
+      if (!(await this.#link(temporary, path))) return false;
       await this.syncDir(dirname(path));
       return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
     } finally {
       await this.remove(temporary);
     }
@@ -165,15 +163,22 @@ export class Disk {
    * @returns Whether the name was free; when it was not, the file stays where it was.
    */
   async renameExclusive(from: string, to: string): Promise<boolean> {
-    try {
-      await this.#step(`link ${to}`, () => link(from, to));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
-    }
+    if (!(await this.#link(from, to))) return false;
     await this.syncDir(dirname(to));
     await this.remove(from);
     return true;
+  }
+
+  /** @returns Whether the name is this file's now, be it by an earlier try: an NFS server may carry out a call twice. */
+  async #link(from: string, to: string): Promise<boolean> {
+    try {
+      await this.#step(`link ${to}`, () => link(from, to));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      const [one, other] = await Promise.all([lstat(from), lstat(to)]);
+      return one.ino === other.ino && one.dev === other.dev;
+    }
   }
 
   /** A second file with the same content: a clone where the file system can, a copy elsewhere; fsynced; never replaces. */

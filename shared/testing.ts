@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -5,20 +6,27 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
 import type { AppType, Artefact, RunContext } from "./app.ts";
+import { type AppConfig, type Config, parseConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { historyNaming, parsePointId } from "./nas/naming.ts";
 import { type AppFolders, initNas, openNas } from "./nas/nas.ts";
 import { type Manifest, manifestPath } from "./nas/points.ts";
 import { sha256Of } from "./nas/publish.ts";
+import type { AppRun } from "./run/app-run.ts";
 import type { RunDescription } from "./run/description.ts";
 import type { Outcome } from "./run/report.ts";
+import type { AppState } from "./run/state.ts";
 import { createStep, type Step } from "./step.ts";
 
 /* What the tests of the core share: real folders, a small app, and the way to stop a run dead. */
 
-/** An empty folder, gone after the test. */
-export async function tempFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "keepsake-"));
+/**
+ * An empty folder, gone after the test.
+ * @param where "memory": where fsync costs nothing, if there is such a place; for tests that make hundreds of runs.
+ */
+export async function tempFolder(where: "disk" | "memory" = "disk"): Promise<string> {
+  const parent = where === "memory" && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const folder = await mkdtemp(join(parent, "keepsake-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -163,6 +171,18 @@ export function describeOutcome(run: RunDescription, changes: Partial<Outcome> =
     warnings: [],
     ...changes,
   };
+}
+
+/** The configuration of one app of the box type, and what belongs to it. */
+export const boxConfig = (path = "/srv/keepsake.yaml", text = ""): Config =>
+  parseConfig(`timeZone: UTC\n${text}`, path, [boxType]);
+
+/** What a procedure is given that knows the NAS only. */
+export function boxRun(ctx: RunContext, folders: AppFolders, state: AppState = { version: 1 }): AppRun {
+  const [config] = boxConfig().apps as [AppConfig];
+  const nothing = async () => {};
+  const workload = { stoppedBy: async () => undefined, stop: nothing, start: nothing, release: nothing };
+  return { ctx, type: boxType, config, folders, workload, state };
 }
 
 export function boxContext(step: Step, run = describeRun()): RunContext<unknown> {

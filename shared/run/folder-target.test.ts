@@ -40,7 +40,7 @@ const dataOf = async (folder: string): Promise<Tree> =>
 const hiddenOf = async (folder: string) => Object.keys(await readTree(join(folder, ".keepsake")));
 
 async function folderWith(files: Tree): Promise<string> {
-  const folder = join(await tempFolder(), "data");
+  const folder = join(await tempFolder("memory"), "data");
   await mkdir(folder);
   await writeTree(folder, files);
   return folder;

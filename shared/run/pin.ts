@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Failure } from "../failures.ts";
-import { listPoints, sizeOf } from "../nas/points.ts";
+import { listPoints, namesIn, sizeOf } from "../nas/points.ts";
 import { writeSums } from "../nas/publish.ts";
 import type { AppRun, Result } from "./app-run.ts";
 import { resolveAt } from "./at.ts";
@@ -18,7 +18,11 @@ export async function runPin(
   await ctx.disk.makeDir(to);
   for (const { name, path, pinned } of point.files) {
     if (pinned === pin) continue;
-    if (await ctx.disk.renameExclusive(path, join(to, name))) continue;
+    // One rename, not a link and a removal: a run that is killed between those leaves the file in both folders.
+    if (!(await namesIn(to)).includes(name)) {
+      await ctx.disk.rename(path, join(to, name));
+      continue;
+    }
     throw new Failure(
       "target_exists",
       `Cannot ${request.operation} ${point.id}: "${join(to, name)}" is there already`,

@@ -1,0 +1,93 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readdir, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { tempFolder } from "../testing.ts";
+import { openReadBack } from "./read-back.ts";
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** Some chunks and a bit, of an odd length, which O_DIRECT does not like everywhere. */
+const bytes = randomBytes(2 * (1 << 20) + 4097);
+
+async function fileWith(content: Uint8Array): Promise<string> {
+  const path = join(await tempFolder(), "file");
+  await writeFile(path, content);
+  return path;
+}
+
+test("openReadBack() streams the whole file, and hashes it in the same pass", async () => {
+  const path = await fileWith(bytes);
+  const told: number[] = [];
+  const file = await openReadBack(path, { onBytes: (done) => told.push(done) });
+  expect(file).toMatchObject({ path, sizeBytes: bytes.length });
+  const chunks: Buffer[] = [];
+  for await (const chunk of file.stream()) chunks.push(Buffer.from(chunk));
+  expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+  expect(await file.sha256()).toBe(sha256(bytes));
+  expect(told.length).toBeGreaterThan(2);
+  expect(told).toEqual(told.toSorted((a, b) => a - b));
+  expect(told.at(-1)).toBe(bytes.length);
+  await file.close();
+});
+
+test("sha256() reads a file that nobody has streamed to its end", async () => {
+  const file = await openReadBack(await fileWith(bytes));
+  for await (const _ of file.stream()) break;
+  expect(await file.sha256()).toBe(sha256(bytes));
+  expect(await file.sha256()).toBe(sha256(bytes));
+  await file.close();
+});
+
+test("openReadBack() knows an empty file", async () => {
+  const file = await openReadBack(await fileWith(new Uint8Array()));
+  expect([file.sizeBytes, await file.sha256()]).toEqual([0, sha256(new Uint8Array())]);
+  await file.close();
+});
+
+test("read() gives any part, aligned or not", async () => {
+  const file = await openReadBack(await fileWith(bytes));
+  const part = fc
+    .tuple(fc.nat(bytes.length), fc.nat(5000))
+    .map(([at, length]) => [at, Math.min(length, bytes.length - at)] as const);
+  await fc.assert(
+    fc.asyncProperty(part, async ([at, length]) => {
+      expect((await file.read(at, length)).equals(bytes.subarray(at, at + length))).toBe(true);
+    }),
+    { numRuns: 50 },
+  );
+  await file.close();
+});
+
+test("read(), stream() and sha256() say that a file is damaged which ends before it should", async () => {
+  const path = await fileWith(bytes);
+  const file = await openReadBack(path);
+  await truncate(path, 5000);
+  const damaged = { code: "backup_damaged", message: expect.stringContaining(path) };
+  await expect(file.read(4990, 20)).rejects.toMatchObject(damaged);
+  await expect(Array.fromAsync(file.stream())).rejects.toMatchObject(damaged);
+  await expect(file.sha256()).rejects.toMatchObject(damaged);
+  await file.close();
+});
+
+test("stream() ends when its run is cancelled", async () => {
+  const cancelled = new AbortController();
+  const file = await openReadBack(await fileWith(bytes), { signal: cancelled.signal });
+  const reading = async () => {
+    for await (const _ of file.stream()) cancelled.abort(new Error("cancelled"));
+  };
+  await expect(reading()).rejects.toThrow("cancelled");
+  await file.close();
+});
+
+test("openReadBack() leaves no file open that could not be read, and none that was closed", async () => {
+  const openFiles = () => readdir("/proc/self/fd").catch(() => []);
+  const path = await fileWith(bytes);
+  const before = await openFiles();
+  for (let index = 0; index < 20; index += 1) {
+    await expect(openReadBack(join(path, "../not-there"))).rejects.toMatchObject({ code: "ENOENT" });
+    await (await openReadBack(path)).close();
+  }
+  expect((await openFiles()).length).toBeLessThan(before.length + 10);
+});
