@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { Hono } from "hono";
 import type { AppConfig, Config } from "../config.ts";
 import { Failure, failures } from "../failures.ts";
@@ -55,8 +56,7 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
       });
       const running = holder && holder.state !== "gone" ? holder.run : await runs.active(run.app);
       if (running && !readOnlyOperations.has(running.request.operation)) {
-        if (JSON.stringify(running.request) === JSON.stringify(run.request) && (await runs.find(running.id)))
-          return running.id;
+        if (isDeepStrictEqual(running.request, run.request) && (await runs.find(running.id))) return running.id;
         throw new Busy(running);
       }
     }
