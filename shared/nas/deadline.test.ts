@@ -58,6 +58,21 @@ test("withDeadline() answers in time when a read hangs (a mount that was gone lo
   expect(await withDeadline("state", 1000, async () => "read")).toBe("read");
 });
 
+test("withDeadline() lets many reads at once wait for their turn", async () => {
+  let most = 0;
+  let now = 0;
+  const reads = Array.from({ length: 12 }, (_, index) =>
+    withDeadline("state", 60_000, async () => {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setImmediate(resolve));
+      now--;
+      return index;
+    }),
+  );
+  expect(await Promise.all(reads)).toEqual([...Array(12).keys()]);
+  expect(most).toBe(3);
+});
+
 test("withDeadline() leaves no timer behind that keeps the process alive", async () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const before = timers();
