@@ -2,13 +2,14 @@ import { Failure } from "../failures.ts";
 import { parsePointId } from "../nas/naming.ts";
 import type { RestorePoint } from "../nas/points.ts";
 
-type Point = Pick<RestorePoint, "id" | "takenAtMs" | "files">;
+type Point = Pick<RestorePoint, "id" | "takenAtMs" | "files" | "good">;
 
 /**
  * The restore point that `AT=` means.
  * @param at An id ("20251219-180000"), a file's name from the list, a moment with offset ("2025-12-19T18:00:00Z"), or a
  *   local time: "2025-12-19 18:00", "2025-12-19" (its end), "18:00" (the last one), "Thu 18:00", "yesterday 18:00".
- *   A time means the newest point at or before it, its last second or minute included. Absent or "latest": the newest point.
+ *   A time means the newest point at or before it, its last second or minute included. Absent or "latest": the
+ *   newest point that is good, as the list shows it; when none is, the newest.
  * @param points Oldest first.
  * @param timeZone IANA name, for local times.
  * @throws {Failure} `not_found` when there is no such point, `invalid_request` when `at` cannot be read or the zone is none.
@@ -21,7 +22,7 @@ export function resolveAt<P extends Point>(
 ): P {
   if (points.length === 0) throw new Failure("not_found", "Cannot restore: there is no backup");
   const wanted = at?.trim() ?? "latest";
-  if (wanted === "latest") return points.at(-1) as P;
+  if (wanted === "latest") return points.findLast((point) => point.good) ?? (points.at(-1) as P);
   const named = points.find(({ id, files }) => id === wanted || files.some(({ name }) => name === wanted));
   if (named) return named;
   if (parsePointId(wanted) !== undefined || /\.(zip|gz|db|tgz)$/.test(wanted)) {
@@ -48,6 +49,9 @@ function parseMoment(text: string, timeZone: string, nowMs: number): number {
     new Failure("invalid_request", `Cannot read AT="${text}": ${why}`, {
       hint: 'Give a name from make list-<app>, or a time such as "2025-12-19 18:00", "Thu 18:00", "yesterday 18:00", "18:00".',
     });
+  // Date takes a 30 February for a day in March.
+  const [date = ""] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
+  if (date !== "" && !isDate(date)) throw unreadable("there is no such day");
   if (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i.test(text)) {
     const ms = Date.parse(text.replace(" ", "T"));
     if (Number.isNaN(ms)) throw unreadable("there is no such moment");
@@ -65,8 +69,7 @@ function parseMoment(text: string, timeZone: string, nowMs: number): number {
       .slice(1)
       .map((part) => (part === undefined ? undefined : Number(part)));
     const wall = Date.UTC(year as number, (month as number) - 1, day, hour ?? 23, minute ?? 59, second ?? 59);
-    if (new Date(wall).getUTCDate() !== day || (hour ?? 0) > 23 || (minute ?? 0) > 59 || (second ?? 0) > 59)
-      throw unreadable("there is no such moment");
+    if ((hour ?? 0) > 23 || (minute ?? 0) > 59 || (second ?? 0) > 59) throw unreadable("there is no such moment");
     return fromWall(wall, toLocal) + 999;
   }
   const spoken = /^(?:([a-z]+)\s+)?(\d{1,2}):(\d\d)$/i.exec(text);
@@ -88,6 +91,11 @@ function parseMoment(text: string, timeZone: string, nowMs: number): number {
   if (weekday < 0) throw unreadable(`"${dayName}" is no day of the week`);
   const back = (new Date(today).getUTCDay() - weekday + 7) % 7;
   return past(on(back)) ? on(back) : on(back + 7);
+}
+
+function isDate(date: string): boolean {
+  const ms = Date.parse(`${date}T00:00:00Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
 }
 
 const fullName = (short: string) =>
@@ -117,7 +125,7 @@ function zone(timeZone: string): (ms: number) => number {
 
 /**
  * The moment at which a wall clock shows this. An hour that comes twice means its second coming (so that "at or before"
- * reaches all that was made in it), one that is skipped the moment after the gap.
+ * reaches all that was made in it); one that is skipped is read by the clock from before the gap (02:30 is then 03:30).
  */
 function fromWall(wall: number, toLocal: (ms: number) => number): number {
   const candidates = [-dayMs, 0, dayMs].map((shift) => wall - (toLocal(wall + shift) - (wall + shift)));
