@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import pg from "pg";
-import { Failure } from "../../shared/failures.ts";
+import { Failure, type FailureCode } from "../../shared/failures.ts";
 import type { Settings } from "./settings.ts";
 
 export type Connection = pg.Client;
@@ -29,7 +29,7 @@ const sessionOptions = [
 ];
 
 /** The options as libpq and the server's start-up packet take them. */
-export const startupOptions = sessionOptions.map((option) => `-c ${option}`).join(" ");
+const startupOptions = sessionOptions.map((option) => `-c ${option}`).join(" ");
 
 /** Not the app's own, so that it can be renamed meanwhile. */
 export const maintenanceDatabase = ({ database }: Settings) => (database === "postgres" ? "template1" : "postgres");
@@ -76,7 +76,7 @@ export async function withConnection<T>(
     return await use(connection);
   } catch (error) {
     signal?.throwIfAborted();
-    throw error;
+    throw serverFailure(error, `use the database "${database}"`);
   } finally {
     signal?.removeEventListener("abort", abort);
     await connection.end().catch(() => {});
@@ -114,3 +114,20 @@ export const sqlState = (error: unknown): string | undefined => {
   const code = (error as { code?: unknown }).code;
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 };
+
+/** What a server answered, or that it went away, as a Failure; everything else as it is. */
+export function serverFailure(cause: unknown, what: string, code: FailureCode = "tool_failed"): unknown {
+  if (cause instanceof Failure || !(cause instanceof Error)) return cause;
+  const state = sqlState(cause);
+  const message = `Cannot ${what}: ${cause.message}`;
+  if (state === "53100") {
+    return new Failure("no_space", message, {
+      cause,
+      hint: "Free some space on the server's disk, then run this again.",
+    });
+  }
+  if (/^(57P0|08)/.test(state ?? "") || /^Connection terminated|ECONNRESET|EPIPE/.test(cause.message)) {
+    return new Failure("source_unreachable", message, { cause });
+  }
+  return state === undefined ? cause : new Failure(code, message, { cause });
+}

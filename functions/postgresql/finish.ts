@@ -36,7 +36,7 @@ export async function finishScratch(
 }
 
 /** @throws {Failure} `restore_failed` when a table, a row or a large object is missing or too many. */
-export async function compareContent(
+async function compareContent(
   admin: Connection,
   wanted: Pick<DumpSummary, "tables" | "largeObjects">,
 ): Promise<void> {

@@ -46,7 +46,7 @@ export const writeComment = (name: string, comment: string | null) =>
   `COMMENT ON DATABASE ${quoteName(name)} IS ${comment === null ? "NULL" : quoteText(comment)}`;
 
 /** @returns undefined for everybody else's comments. */
-export function parseJournal(comment: string | null): Journal | undefined {
+function parseJournal(comment: string | null): Journal | undefined {
   const at = comment?.indexOf('; {"keepsake":1,') ?? -1;
   if (comment === null || at < 0) return undefined;
   try {
@@ -56,7 +56,7 @@ export function parseJournal(comment: string | null): Journal | undefined {
   }
 }
 
-export interface FoundDatabase {
+interface FoundDatabase {
   readonly name: string;
   readonly allowsConnections: boolean;
   readonly sizeBytes: number;

@@ -1,8 +1,8 @@
 import { from as copyFrom } from "pg-copy-streams";
-import { Failure, toFailure } from "../../shared/failures.ts";
+import { Failure } from "../../shared/failures.ts";
 import type { ReadBack } from "../../shared/nas/read-back.ts";
 import type { DatabaseContext } from "./admin.ts";
-import { type Connection, sqlState, withConnection } from "./connect.ts";
+import { type Connection, serverFailure, sqlState, withConnection } from "./connect.ts";
 import type { Statement } from "./dump/classify.ts";
 import { gunzip } from "./dump/gunzip.ts";
 import type { RightsStatement } from "./dump/rights.ts";
@@ -180,14 +180,11 @@ class Loader {
     if (this.#copyError) throw this.#failure(`load the rows of ${this.#table}`, this.#copyError);
   }
 
-  #failure(what: string, cause: unknown): Failure {
-    const { message } = toFailure(cause);
-    const denied = sqlState(cause) === "42501";
-    return new Failure("restore_failed", `Cannot ${what}: ${message}`, {
+  #failure(what: string, cause: unknown): unknown {
+    if (sqlState(cause) !== "42501") return serverFailure(cause, what, "restore_failed");
+    return new Failure("restore_failed", `Cannot ${what}: ${(cause as Error).message}`, {
       cause,
-      ...(denied && {
-        hint: "A dump is loaded without a superuser's rights. If it is to be trusted, load it by hand as the README shows.",
-      }),
+      hint: "A dump is loaded without a superuser's rights. If it is to be trusted, load it by hand as the README shows.",
     });
   }
 }

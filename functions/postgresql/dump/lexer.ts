@@ -308,8 +308,13 @@ export class DumpLexer {
       }
       look = found + 1;
     }
-    // The terminator may be cut in two by the chunk's end.
-    const end = final ? buf.length : buf.length - endOfData.length;
+    // The terminator may be cut in two by the chunk's end: then the beginning of a last line waits for its rest.
+    const lastLine = Math.max(buf.lastIndexOf(newline), start - 1) + 1;
+    const maybeEnd =
+      buf.length - lastLine < endOfData.length &&
+      (lastLine > start || this.#lineStart) &&
+      endOfData.subarray(0, buf.length - lastLine).equals(buf.subarray(lastLine));
+    const end = maybeEnd && !final ? lastLine : buf.length;
     if (end <= start) return undefined;
     this.#at = end;
     this.#lineStart = buf[end - 1] === newline;

@@ -42,7 +42,9 @@ export type TestContext = RunContext<Settings> & { warnings: string[]; steps: st
 
 export async function startTestLab(): Promise<TestLab> {
   const folder = await mkdtemp(join(tmpdir(), "keepsake-pg-"));
-  const server = await startLabServer({ folder: join(folder, "server"), volatile: true });
+  // PG_BIN tries another version than the installed one.
+  const bin = process.env.PG_BIN;
+  const server = await startLabServer({ folder: join(folder, "server"), volatile: true, ...(bin && { bin }) });
   const connection = (database = "postgres") => labConnection(server, database);
   const sql = async (text: string, database?: string) => {
     const client = new pg.Client(await connection(database));
@@ -78,8 +80,9 @@ function testContext(server: LabServer, options: ContextOptions = {}): TestConte
   const step = createStep({
     onStep(what) {
       if (dead !== undefined) throw dead;
+      steps.push(what);
       try {
-        options.onStep?.(what, steps.push(what) - 1);
+        options.onStep?.(what, steps.length - 1);
       } catch (error) {
         dead = error;
         throw error;
@@ -92,6 +95,7 @@ function testContext(server: LabServer, options: ContextOptions = {}): TestConte
       host: server.host,
       port: server.port,
       passwordFile: server.passwordFile,
+      bin: server.bin,
       database,
       ...options.settings,
     }),
