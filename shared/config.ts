@@ -44,17 +44,18 @@ const common = {
   keepReplacedDays: z.number().min(0).max(365).default(7),
   workload: Workload.optional(),
 };
-const Common = z.strictObject(common);
+export const CommonSettings = z.strictObject(common);
 
 export interface AppConfig {
   readonly name: string;
   readonly type: AnyAppType;
   readonly keep: number;
-  readonly common: z.infer<typeof Common>;
+  readonly common: z.infer<typeof CommonSettings>;
   readonly settings: unknown;
 }
 
-const File = z.strictObject({
+/** keepsake.yaml without what stands under an app's name. */
+export const ConfigFile = z.strictObject({
   /** The export as it is mounted here: the folder with the marker. */
   nas: z.string().default("/mnt/k3s-nfs"),
   /** Where the export comes from, for people and for the cluster's manifests. */
@@ -122,7 +123,7 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
       cause,
     });
   }
-  const file = File.safeParse(raw);
+  const file = ConfigFile.safeParse(raw);
   if (!file.success) {
     bad("", file.error);
     throw invalid(path, problems);
@@ -132,7 +133,7 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
   for (const [name, given] of Object.entries(listed)) {
     const entries = Object.entries(given ?? {});
     const of = (shared: boolean) => Object.fromEntries(entries.filter(([key]) => key in common === shared));
-    const shared = Common.safeParse(of(true));
+    const shared = CommonSettings.safeParse(of(true));
     if (!shared.success) {
       bad(`apps.${name}`, shared.error);
       continue;
