@@ -75,7 +75,7 @@ export function callerOf(request: Request): string {
  */
 export function waitOf(request: Request): number {
   const prefer = request.headers.get("prefer") ?? "";
-  if (/(?:^|[,;\s])respond-async(?:$|[,;\s])/i.test(prefer) && !/wait=/i.test(prefer)) return 0;
-  const wait = /(?:^|[,;\s])wait=(\d+)/i.exec(prefer)?.[1];
+  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d+)/i.exec(prefer)?.[1];
+  if (wait === undefined && /(?:^|[,;\s])respond-async(?:$|[,;\s])/i.test(prefer)) return 0;
   return Math.min(wait === undefined ? 50 : Number(wait), 50) * 1000;
 }

@@ -4,14 +4,14 @@ import type { FoundRun, Runs } from "../run/runs.ts";
 /** A child's id from its parent's: "<parent>.<app>". */
 export const childId = (parent: string, app: string) => `${parent}.${app}`;
 
-/** A run, or the parent of one run for each app, as clients see it; undefined when there is none of this id. */
+/** A run of these apps, or the parent of one run for each, as clients see it; undefined when there is none of this id. */
 export async function findView(
   id: string,
   apps: readonly { name: string }[],
   runs: Runs,
 ): Promise<RunView | undefined> {
   const found = await runs.find(id);
-  if (found) return viewOf(found);
+  if (found) return apps.some(({ name }) => name === found.run.app) ? viewOf(found) : undefined;
   const children = await Promise.all(apps.map(({ name }) => runs.find(childId(id, name))));
   return parentView(
     id,
