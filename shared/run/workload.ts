@@ -43,9 +43,10 @@ export function commandWorkload(options: {
     const parsed = Mark.safeParse(parseJson(await readFile(markPath, "utf8").catch(() => "")));
     return parsed.success ? parsed.data : undefined;
   };
-  const running = async () => (await runLine(commands.status)).code === 0;
+  const timeoutMs = commands.timeoutSeconds * 1000;
+  const running = async () => (await runLine(commands.status, timeoutMs)).code === 0;
   const waitUntil = async (wanted: boolean) => {
-    const deadline = performance.now() + commands.timeoutSeconds * 1000;
+    const deadline = performance.now() + timeoutMs;
     while ((await running()) !== wanted) {
       if (performance.now() > deadline) {
         throw new Failure(
@@ -58,7 +59,7 @@ export function commandWorkload(options: {
     }
   };
   const change = async (line: string, verb: string) => {
-    const { code, stderr } = await step(`${verb} ${app}`, () => runLine(line));
+    const { code, stderr } = await step(`${verb} ${app}`, () => runLine(line, timeoutMs));
     if (code === 0) return;
     throw new Failure(
       "workload_failed",
@@ -87,19 +88,39 @@ export function commandWorkload(options: {
   };
 }
 
-/** Runs a line of the user's own settings with `sh -c`; what it starts may go on after it. */
-function runLine(line: string): Promise<{ code: number; stderr: string }> {
+/**
+ * Runs a line of the user's own settings with `sh -c`; what it starts may go on after it.
+ * @throws {Failure} `workload_failed` when the line has not ended in time; it is killed then, with all that it started.
+ */
+function runLine(line: string, timeoutMs: number): Promise<{ code: number; stderr: string }> {
   return new Promise((resolve, reject) => {
     // Not "pipe" for stdout: a server that the line starts would hold the pipe open.
     const child = spawn("sh", ["-c", line], { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    const timer = setTimeout(() => {
+      process.kill(-(child.pid as number), "SIGKILL");
+      reject(
+        new Failure(
+          "workload_failed",
+          `Cannot run "${line}": an end within ${timeoutMs / 1000} s is wanted, is still going`,
+          { hint: "A line that starts a server has to leave it in the background." },
+        ),
+      );
+    }, timeoutMs);
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-2000);
     });
-    child.on("error", reject);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.on("exit", (code) => {
-      child.stderr.destroy();
-      resolve({ code: code ?? 128, stderr: stderr.trim() });
+      clearTimeout(timer);
+      // What it printed last may still be in the pipe, whose end may never come.
+      setImmediate(() => {
+        child.stderr.destroy();
+        resolve({ code: code ?? 128, stderr: stderr.trim() });
+      });
     });
   });
 }
