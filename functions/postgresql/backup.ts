@@ -2,7 +2,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { BackupApp, Capture, RunContext, Source, Stage, Verified } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
-import { withConnection } from "./connect.ts";
+import { rows, withConnection } from "./connect.ts";
 import { countUserRelations, describeDatabase, identityOf, serverVersion } from "./describe.ts";
 import { gunzip } from "./dump/gunzip.ts";
 import { DumpScan, type DumpSummary, scanDump } from "./dump/scan.ts";
@@ -40,6 +40,12 @@ export const backup: BackupApp<Settings, DatabaseSource> = {
         throw new Failure("source_empty", `Cannot back up the database "${settings.database}": it holds no table`, {
           hint: "If it was lost, restore it; if it is meant to be empty, there is nothing to back up yet.",
         });
+      }
+      const mappings = await rows(connection, "SELECT FROM pg_user_mappings WHERE umoptions IS NOT NULL");
+      if (mappings.length > 0) {
+        ctx.warn(
+          `The database "${settings.database}" has ${mappings.length} user mappings for foreign servers: pg_dump writes their passwords into the backup, which everybody who browses the NAS can read`,
+        );
       }
       const facts = await describeDatabase(connection, settings.database);
       return {

@@ -61,20 +61,16 @@ export async function describeDatabase(connection: Connection, database: string)
   };
 }
 
-async function databaseGrants(connection: Connection, database: string): Promise<DatabaseFacts["grants"]> {
-  const found = await rows<{ grantee: string | null; privilege: string; grantable: boolean; own: boolean }>(
+/** A database without rights of its own has the default ones: told alike, since a restore makes them explicit. */
+function databaseGrants(connection: Connection, database: string): Promise<NonNullable<DatabaseFacts["grants"]>> {
+  return rows<{ grantee: string | null; privilege: string; grantable: boolean }>(
     connection,
     `SELECT r.rolname AS grantee, a.privilege_type AS privilege, bool_or(a.is_grantable) AS grantable
-       FROM pg_database d, aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+       FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+            LEFT JOIN pg_roles r ON r.oid = a.grantee
       WHERE d.datname = $1 GROUP BY 1, 2 ORDER BY r.rolname COLLATE "C" NULLS FIRST, 2`,
     [database],
   );
-  const [acl] = await rows<{ none: boolean }>(
-    connection,
-    "SELECT datacl IS NULL AS none FROM pg_database WHERE datname = $1",
-    [database],
-  );
-  return acl?.none ? null : found;
 }
 
 async function databaseSettings(connection: Connection, database: string): Promise<SettingFacts[]> {

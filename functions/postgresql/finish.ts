@@ -36,10 +36,7 @@ export async function finishScratch(
 }
 
 /** @throws {Failure} `restore_failed` when a table, a row or a large object is missing or too many. */
-async function compareContent(
-  admin: Connection,
-  wanted: Pick<DumpSummary, "tables" | "largeObjects">,
-): Promise<void> {
+async function compareContent(admin: Connection, wanted: Pick<DumpSummary, "tables" | "largeObjects">): Promise<void> {
   const found = await rows<{ schema: string; name: string }>(
     admin,
     `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
