@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -68,6 +68,15 @@ test("findGateway() passes over the file of a gateway that was killed", async ()
     url: "http://cluster:31112",
     tokenFile: join(home, ".config/keepsake/token"),
   });
+});
+
+test("findGateway() finds the gateway of make up over another configuration", async () => {
+  const [clone, state] = [await folder(), await folder()];
+  await mkdir(join(clone, "build"));
+  await symlink(join(state, "gateway.json"), join(clone, "build/gateway.json"));
+  await expect(findGateway({}, clone, clone)).rejects.toMatchObject({ exit: 3 });
+  await writeFile(join(state, "gateway.json"), JSON.stringify({ url: "http://127.0.0.1:1234", pid: process.pid }));
+  expect(await findGateway({}, clone, clone)).toMatchObject({ url: "http://127.0.0.1:1234", own: true });
 });
 
 test("readToken() refuses what is no token without showing it", async () => {

@@ -4,7 +4,10 @@ import { z } from "zod";
 import { CliError, exits, usage } from "./exit.ts";
 import { parseJson } from "./json.ts";
 
-/** What the gateway of a clone leaves in `homelab/state/gateway.json` while it runs. */
+/**
+ * What the gateway of a clone leaves in `homelab/state/gateway.json` while it runs. `make up` over another configuration
+ * makes `build/gateway.json` lead to that one's.
+ */
 const OwnGateway = z.object({ url: z.string(), pid: z.number().int().positive(), tokenFile: z.string().optional() });
 type OwnGateway = z.infer<typeof OwnGateway>;
 
@@ -72,7 +75,9 @@ function cleanUrl(text: string): string {
 /** Looks at the clone, the home folder and the running processes, and chooses. */
 export async function findGateway(asked: Asked, clone: string, home: string): Promise<GatewayChoice> {
   if (asked.gateway !== undefined) return chooseGateway(asked, undefined);
-  const own = await readOwn(join(clone, "homelab/state/gateway.json"), clone);
+  const own =
+    (await readOwn(join(clone, "homelab/state/gateway.json"), clone)) ??
+    (await readOwn(join(clone, "build/gateway.json"), clone));
   const configured = own ? undefined : await readConfigured(join(home, ".config/keepsake/config.json"));
   return chooseGateway(asked, own, configured);
 }

@@ -32,6 +32,8 @@ const interrupted = new Promise<"interrupted">((resolve) => {
       process.once(signal, () => process.exit(130));
     });
   }
+  // Whoever reads it has seen enough (head), or the terminal is gone: nothing must be left running for that.
+  process.stdout.on("error", () => resolve("interrupted"));
 });
 
 /** What has to be undone at the end, however it ends; last one first. */
@@ -63,11 +65,11 @@ function whatNext(): string {
   const clock = { nowMs: Date.now(), timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   return `
 What to type next:
-  make up                                  serves this lab, with its schedules, until Ctrl-C
+  make up                                 serves this lab, with its schedules, until Ctrl-C
 and meanwhile, in another terminal:
-  make list-factorio                       what you can go back to
-  make restore-factorio AT='${formatWhen(clock.nowMs, clock)}'    goes back there: shows what is replaced by what, and asks
-  make backup-all, make status, make help
+  make list-factorio                      what you can go back to
+  make restore-factorio AT='${formatWhen(clock.nowMs, clock)}'  goes back there: shows what is replaced by what, and asks
+  make help                               everything else
 `;
 }
 

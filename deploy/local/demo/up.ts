@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access } from "node:fs/promises";
+import { access, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { loadAppTypes } from "../../../functions/types.ts";
+import { loadConfig } from "../../../shared/config.ts";
 import { Failure, toFailure } from "../../../shared/failures.ts";
 import { isDemoFolder, requireIdle } from "./claim.ts";
 import { type LabApp, labApps, placesIn, shown } from "./lab.ts";
@@ -13,6 +15,7 @@ import { type LabApp, labApps, placesIn, shown } from "./lab.ts";
  * starts the lab's servers, and stops them at the end; what else a configuration names is left alone.
  */
 
+const clone = process.env.KEEPSAKE_CLONE || join(import.meta.dirname, "../../..");
 const gatewayScript = join(import.meta.dirname, "../gateway/main.ts");
 
 async function up(args: string[]): Promise<number> {
@@ -27,12 +30,23 @@ async function up(args: string[]): Promise<number> {
   const apps =
     basename(config) === basename(placesIn(folder).config) && (await isDemoFolder(folder)) ? labApps(folder) : [];
   if (apps.length > 0) await requireIdle(folder);
+  await leadMakeTo((await loadConfig(config, await loadAppTypes())).state);
   try {
     await startServers(apps);
     return await serve(args);
   } finally {
     for (const app of apps) await app.stop();
   }
+}
+
+/** The commands of this clone look for its gateway in homelab/state, and where build/gateway.json leads. */
+async function leadMakeTo(state: string): Promise<void> {
+  if (state === join(clone, "homelab/state")) return;
+  const link = join(clone, "build/gateway.json");
+  await mkdir(dirname(link), { recursive: true });
+  await rm(`${link}.new`, { force: true });
+  await symlink(join(state, "gateway.json"), `${link}.new`);
+  await rename(`${link}.new`, link);
 }
 
 async function startServers(apps: readonly LabApp[]): Promise<void> {

@@ -1,0 +1,89 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { loadAppTypes } from "../../functions/types.ts";
+import { CommonSettings, ConfigFile, parseConfig } from "../../shared/config.ts";
+import { blockBelow, readmePath } from "./blocks.ts";
+
+const types = await loadAppTypes();
+const readme = await readFile(readmePath, "utf8");
+const clone = join(import.meta.dirname, "../..");
+
+/** The README's table: default by name. */
+const table = new Map(
+  [...readme.matchAll(/^\| `([^`]+)` \| (?:`([^`]*)`|(–|required)) \| \S.* \|$/gm)].map(
+    ([, name = "", value, word]) => [name, value ?? word ?? ""] as const,
+  ),
+);
+
+interface Json {
+  type?: string;
+  properties?: Record<string, Json>;
+  required?: string[];
+  default?: unknown;
+}
+
+/** Every setting of a schema with its default, as the table writes it. */
+function settingsOf(schema: z.ZodType, prefix = ""): [string, string][] {
+  const jsonOf = (io: "input" | "output") => z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
+  const walk = (given: Json, used: Json | undefined, path: string): [string, string][] =>
+    Object.entries(given.properties ?? {}).flatMap(([key, value]): [string, string][] => {
+      const usedAs = used?.properties?.[key];
+      // A default that is no longer text, such as a mode, stands only there.
+      const byDefault = value.default ?? usedAs?.default;
+      const inner = walk(value, usedAs, `${path}${key}.`);
+      if (inner.length > 0 && byDefault !== undefined) return inner;
+      const own = byDefault === undefined ? "–" : shown(key, byDefault);
+      return [[path + key, given.required?.includes(key) ? "required" : own], ...inner];
+    });
+  return walk(jsonOf("input"), jsonOf("output"), prefix);
+}
+
+const shown = (key: string, value: unknown) => (key.endsWith("Mode") ? `0${Number(value).toString(8)}` : String(value));
+
+test("the README's table has every setting, with the default that the schema has", () => {
+  const keep = types.map(({ type, keep }) => `${type}: ${keep}`).join(", ");
+  const wanted = new Map([
+    ...settingsOf(ConfigFile),
+    ...settingsOf(CommonSettings, "apps.<app>."),
+    ...types.flatMap(({ type, settings }) => settingsOf(settings, `apps.<${type}>.`)),
+    ["apps.<app>.keep", keep] as const,
+  ]);
+  expect(wanted.size).toBeGreaterThan(35);
+  expect(Object.fromEntries([...table].filter(([name]) => /[a-z]/.test(name)))).toEqual(Object.fromEntries(wanted));
+});
+
+test("the README's table has the variables of make and of stack.yml, with their defaults", async () => {
+  const makefile = await readFile(join(clone, "Makefile"), "utf8");
+  const stack = await readFile(join(clone, "stack.yml"), "utf8");
+  const variables = [
+    ...makefile.matchAll(/^(PORT|CONFIG) \??= *(\S+)$/gm),
+    ...stack.matchAll(/\$\{(\w+):-([^}]+)\}/g),
+  ].map(([, name = "", value = ""]) => [name, value]);
+  const others = { GATEWAY: "–", TOKEN_FILE: "–" };
+  expect(Object.fromEntries([...table].filter(([name]) => !/[a-z]/.test(name)))).toEqual({
+    ...Object.fromEntries(variables),
+    ...others,
+  });
+});
+
+test("the README's keepsake.yaml is a valid one", async () => {
+  const config = parseConfig(
+    await blockBelow("What you leave out has the default"),
+    "/etc/keepsake/keepsake.yaml",
+    types,
+  );
+  expect(config.apps.map(({ name, type }) => [name, type.type])).toEqual([
+    ["factorio", "factorio"],
+    ["factorio-two", "factorio"],
+    ["postgresql", "postgresql"],
+  ]);
+});
+
+test("paths that begin with ./ are beside the file, as the README says", () => {
+  const yaml = "nas: ./nas\napps:\n  factorio:\n    saves: ./saves\n    rcon: { passwordFile: ./secrets/rcon }\n";
+  const config = parseConfig(yaml, "/lab/keepsake.yaml", types);
+  expect(config.nas).toBe("/lab/nas");
+  expect(config.apps[0]?.settings).toMatchObject({ saves: "/lab/saves", rcon: { passwordFile: "/lab/secrets/rcon" } });
+});
