@@ -106,7 +106,7 @@ test("make demo backs up, finds nothing changed, destroys, restores, compares, a
   // The README shows what it prints, a few lines left out.
   const shapes = said.split("\n").map(shape);
   let at = -1;
-  for (const line of await linesOfBlock('This is what `make demo` prints')) {
+  for (const line of await linesOfBlock("This is what `make demo` prints")) {
     if (line.trim() === "" || line.trim() === "…") continue;
     const next = shapes.indexOf(shape(line), at + 1);
     expect(next, `the README's line, in its place: ${line}\n${said}`).toBeGreaterThan(at);
@@ -163,6 +163,19 @@ test("make up without a lab says what to type", async () => {
   const { child, exit } = start("up.ts", "--config", "nowhere/keepsake.yaml");
   expect(await text(child.stderr)).toMatch(/"nowhere\/keepsake\.yaml"\n.*make demo.*make up CONFIG=/);
   expect(await exit).toEqual([1, null]);
+});
+
+test("make up over a configuration of one's own leads make to its gateway", async () => {
+  const config = join(folder, "own.yaml");
+  await writeFile(config, "nas: ./own-nas\nstate: ./own-state\nsecrets: ./own-secrets\napps: {}\n");
+  const { child, exit } = start("up.ts", "--config", config, "--port", "0");
+  const said = await until(child.stdout, "Ctrl-C ends it");
+  expect(said).not.toContain("The lab's");
+  const { url } = JSON.parse(await readFile(join(folder, "build/gateway.json"), "utf8"));
+  expect(said).toContain(`listens on ${url}\n`);
+  child.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
+  await expect(readFile(join(folder, "build/gateway.json"))).rejects.toMatchObject({ code: "ENOENT" });
 });
 
 test("tellStory() fails when one restored bit is not what it was", async () => {

@@ -95,10 +95,6 @@ async function main(argv: string[]): Promise<void> {
   const cron = startCron({ gatewayUrl: url, functions: gateway.deployments.list, log });
   const stopReconcile = startReconcile({ config, gatewayUrl: url, token: password, log });
 
-  process.stdout.write(
-    greeting({ url, configPath: config.path, tokenFile, functions: [...functions.keys()], scheduled: cron.list() }),
-  );
-
   const stop = async () => {
     cron.stop();
     stopReconcile();
@@ -111,6 +107,10 @@ async function main(argv: string[]): Promise<void> {
       void stop().then(() => process.exit(0));
     });
   }
+  // Last: whoever waits for it may end this process right after it.
+  process.stdout.write(
+    greeting({ url, configPath: config.path, tokenFile, functions: [...functions.keys()], scheduled: cron.list() }),
+  );
 }
 
 function numberOf(text: string, option: string, min: number, max: number): number {
