@@ -27,7 +27,7 @@ import { createStep, type Step } from "./step.ts";
 export async function tempFolder(where: "disk" | "memory" = "disk"): Promise<string> {
   const parent = where === "memory" && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
   const folder = await mkdtemp(join(parent, "keepsake-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 

@@ -21,12 +21,15 @@ const keptRuns = 300;
 export function localRuns(folder: string, command: readonly [string, ...string[]]): Runs {
   const pathOf = (id: string, file: string) => join(folder, id, file);
   const latest = new Map<string, string>();
+  /** Runs that are being started from here: nobody else is told of one before it can be found. */
+  const starting = new Map<string, Promise<boolean>>();
 
   const statusOf = (id: string) => statusOfRun(folder, id);
 
   const find = async (id: string): Promise<FoundRun | undefined> => {
     const run = await readJson(pathOf(id, "run.json"), RunDescription);
-    if (!run) return undefined;
+    // An id is what a caller says: one that leads out of the folder is none.
+    if (run?.id !== id) return undefined;
     let { progress, outcome } = await lastLines(pathOf(id, "output.ndjson"));
     if (!outcome && (await statusOf(id)) === "gone") {
       // It may have ended between the two looks.
@@ -36,44 +39,57 @@ export function localRuns(folder: string, command: readonly [string, ...string[]
     return { run, ...(progress && { progress }), ...(outcome && { outcome }) };
   };
 
+  const begin = async (run: RunDescription): Promise<boolean> => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      await mkdir(join(folder, run.id), { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw error;
+    }
+    latest.set(run.app, run.id);
+    await writeFile(pathOf(run.id, "starter.json"), JSON.stringify(await ownIdentity()));
+    await mkdir(openFolder(folder), { recursive: true, mode: 0o700 });
+    await writeFile(join(openFolder(folder), run.id), "");
+    const output = await open(pathOf(run.id, "output.ndjson"), "a", 0o600);
+    const log = await open(pathOf(run.id, "log.ndjson"), "a", 0o600);
+    try {
+      // From here on it can be found, so there has to be something to follow.
+      await writeFile(pathOf(run.id, "run.json"), JSON.stringify(run), { flag: "wx" });
+      const [program, ...args] = command;
+      // A session of its own: a Ctrl-C at the gateway's terminal is not for the runner.
+      const child = spawn(program, [...args, pathOf(run.id, "run.json")], {
+        detached: true,
+        stdio: ["ignore", output.fd, log.fd],
+        // Node keeps what it compiled, types stripped: half the time to start, and 30 MB less memory.
+        env: { NODE_COMPILE_CACHE: join(folder, "..", "compile-cache"), ...process.env },
+      });
+      await new Promise<void>((resolve, reject) => child.once("spawn", resolve).once("error", reject));
+      const runner = await identify(child.pid as number).catch(() => undefined);
+      if (runner) await writeFile(pathOf(run.id, "runner.json"), JSON.stringify(runner));
+      else await rm(pathOf(run.id, "starter.json"));
+      child.unref();
+    } catch (error) {
+      // Without a runner it would be "starting" for as long as this process lives.
+      await rm(pathOf(run.id, "starter.json"), { force: true });
+      throw error;
+    } finally {
+      await output.close();
+      await log.close();
+    }
+    await trim(folder);
+    return true;
+  };
+
   return {
     find,
 
     async start(run) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      try {
-        await mkdir(join(folder, run.id), { mode: 0o700 });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-        throw error;
-      }
-      latest.set(run.app, run.id);
-      await writeFile(pathOf(run.id, "starter.json"), JSON.stringify(await ownIdentity()));
-      await mkdir(openFolder(folder), { recursive: true, mode: 0o700 });
-      await writeFile(join(openFolder(folder), run.id), "");
-      await writeFile(pathOf(run.id, "run.json"), JSON.stringify(run), { flag: "wx" });
-      const output = await open(pathOf(run.id, "output.ndjson"), "a", 0o600);
-      const log = await open(pathOf(run.id, "log.ndjson"), "a", 0o600);
-      try {
-        const [program, ...args] = command;
-        // A session of its own: a Ctrl-C at the gateway's terminal is not for the runner.
-        const child = spawn(program, [...args, pathOf(run.id, "run.json")], {
-          detached: true,
-          stdio: ["ignore", output.fd, log.fd],
-          // Node keeps what it compiled, types stripped: half the time to start, and 30 MB less memory.
-          env: { NODE_COMPILE_CACHE: join(folder, "..", "compile-cache"), ...process.env },
-        });
-        await new Promise<void>((resolve, reject) => child.once("spawn", resolve).once("error", reject));
-        const runner = await identify(child.pid as number).catch(() => undefined);
-        if (runner) await writeFile(pathOf(run.id, "runner.json"), JSON.stringify(runner));
-        else await rm(pathOf(run.id, "starter.json"));
-        child.unref();
-      } finally {
-        await output.close();
-        await log.close();
-      }
-      await trim(folder);
-      return true;
+      const earlier = starting.get(run.id);
+      if (earlier) return earlier.then(() => false);
+      const begun = begin(run).finally(() => starting.delete(run.id));
+      starting.set(run.id, begun);
+      return begun;
     },
 
     async active(app) {
