@@ -19,6 +19,14 @@ const owner = z
     return { uid: uid as number, gid: gid as number };
   });
 
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** How an app is stopped and started on a laptop: lines for `sh -c`. Without them there is nothing to stop. */
 const Workload = z.strictObject({
   stop: z.string(),
@@ -75,7 +83,7 @@ export const ConfigFile = z.strictObject({
   /** Folder of the secrets. */
   secrets: z.string().default("/var/openfaas/secrets"),
   /** The time zone of local times in `AT=` when the caller names none. */
-  timeZone: z.string().optional(),
+  timeZone: z.string().refine(isTimeZone, 'a time zone such as "Europe/Berlin"').optional(),
   apps: z.record(AppName, z.record(z.string(), z.unknown()).nullable()).optional(),
 });
 
@@ -108,12 +116,12 @@ export async function loadConfig(path: string, types: readonly AnyAppType[]): Pr
 
 export function parseConfig(text: string, path: string, types: readonly AnyAppType[]): Config {
   const problems: string[] = [];
-  const bad = (at: string, error: z.ZodError) =>
-    problems.push(
-      ...error.issues.map(
-        (issue) => `${[at, ...issue.path].filter((part) => part !== "").join(".")}: ${issue.message}`,
-      ),
-    );
+  const bad = (at: string, error: z.ZodError) => {
+    for (const { path, message } of error.issues) {
+      const place = [at, ...path].filter((part) => part !== "").join(".");
+      problems.push(place === "" ? message : `${place}: ${message}`);
+    }
+  };
 
   let raw: unknown;
   try {
@@ -124,33 +132,27 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     });
   }
   const file = ConfigFile.safeParse(raw);
-  if (!file.success) {
-    bad("", file.error);
-    throw invalid(path, problems);
-  }
-  const listed = file.data.apps ?? Object.fromEntries(types.map((type) => [type.type, null]));
+  if (!file.success) bad("", file.error);
+  const listed =
+    isObject(raw) && raw.apps !== undefined ? raw.apps : Object.fromEntries(types.map((t) => [t.type, {}]));
   const apps: AppConfig[] = [];
-  for (const [name, given] of Object.entries(listed)) {
-    const entries = Object.entries(given ?? {});
+  for (const [name, given] of Object.entries(isObject(listed) ? listed : {})) {
+    const entries = Object.entries(isObject(given) ? given : {});
     const of = (shared: boolean) => Object.fromEntries(entries.filter(([key]) => key in common === shared));
     const shared = CommonSettings.safeParse(of(true));
-    if (!shared.success) {
-      bad(`apps.${name}`, shared.error);
-      continue;
-    }
-    const type = types.find((candidate) => candidate.type === (shared.data.type ?? name));
+    if (!shared.success) bad(`apps.${name}`, shared.error);
+    const typeName = isObject(given) && given.type !== undefined ? given.type : name;
+    const type = types.find((candidate) => candidate.type === typeName);
     if (!type) {
-      problems.push(
-        `apps.${name}.type: one of ${types.map((t) => t.type).join(", ")} is wanted, is "${shared.data.type ?? name}"`,
-      );
+      problems.push(`apps.${name}.type: one of ${types.map((t) => t.type).join(", ")} is wanted, is "${typeName}"`);
       continue;
     }
     const settings = type.settings.safeParse(absolutePaths(of(false), path));
-    if (settings.success) {
-      apps.push({ name, type, keep: shared.data.keep ?? type.keep, common: shared.data, settings: settings.data });
-    } else bad(`apps.${name}`, settings.error);
+    if (!settings.success) bad(`apps.${name}`, settings.error);
+    if (!shared.success || !settings.success) continue;
+    apps.push({ name, type, keep: shared.data.keep ?? type.keep, common: shared.data, settings: settings.data });
   }
-  if (problems.length > 0) throw invalid(path, problems);
+  if (!file.success || problems.length > 0) throw invalid(path, problems);
   const { nasTimeoutSeconds, timeZone, nasOwner, nas, state, secrets, apps: _, ...rest } = file.data;
   return {
     ...rest,
@@ -164,6 +166,9 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     apps,
   };
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Values that start with "./" or "../", however deep, are paths beside the configuration file. */
 function absolutePaths(value: unknown, configPath: string): unknown {
