@@ -176,8 +176,7 @@ export class Disk {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const [one, other] = await Promise.all([lstat(from), lstat(to)]);
-      return one.ino === other.ino && one.dev === other.dev;
+      return isSameFile(from, to);
     }
   }
 
@@ -230,6 +229,12 @@ export function temporaryFor(path: string): string {
 
 /** Whether a name is one that `temporaryFor` gives. */
 export const isTemporary = (name: string) => /^\..+\.[0-9a-f]{8}\.tmp$/.test(name);
+
+/** Whether two names that are there are one file. */
+export async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([lstat(a), lstat(b)]);
+  return one.ino === other.ino && one.dev === other.dev;
+}
 
 async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await open(path, "r");

@@ -1,0 +1,79 @@
+import { link, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { listPoints, type Manifest, newestGood, type RestorePoint } from "../nas/points.ts";
+import { createStep, type Step } from "../step.ts";
+import { boxArtefact, boxType, makeNas, makePoint, readTree, stepsOf, testDisk } from "../testing.ts";
+import { ensurePublished } from "./published.ts";
+import type { AppState } from "./state.ts";
+
+const id = "20251219-180000";
+const name = boxArtefact.naming.name(id);
+const signal = new AbortController().signal;
+
+async function published() {
+  const { folders } = await makeNas();
+  await makePoint(folders, id, { sequence: 1 });
+  const ensure = async (gate?: AppState["gate"], step: Step = createStep()) => {
+    const point = newestGood(await listPoints(folders, [boxArtefact])) as RestorePoint & { manifest: Manifest };
+    return ensurePublished(folders, boxType, point, gate, testDisk(step), signal);
+  };
+  const first = await ensure();
+  const gate = { pointId: id, published: first?.fingerprints ?? {} };
+  return {
+    folders,
+    ensure,
+    first,
+    gate,
+    history: join(folders.history, name),
+    latest: join(folders.backups, "latest.box"),
+  };
+}
+
+test("ensurePublished() makes latest.* when it is missing, and has nothing to do when all is as it was", async () => {
+  const { folders, ensure, first, gate, latest } = await published();
+  expect(first?.mended).toEqual([`latest.box was made again from ${name}`]);
+  expect(Object.keys(first?.fingerprints ?? {}).toSorted()).toEqual([`history/${name}`, "latest.box"]);
+  expect(await readTree(folders.backups)).toEqual({
+    [`history/${name}`]: `content of ${id}`,
+    "latest.box": `content of ${id}`,
+  });
+  const steps = await stepsOf(async (step) => expect(await ensure(gate, step)).toEqual({ ...first, mended: [] }));
+  expect(steps).toEqual([]);
+  await rm(latest);
+  expect((await ensure(gate))?.mended).toHaveLength(1);
+});
+
+test("ensurePublished() makes latest.* again when somebody wrote into it, also under its old size and time", async () => {
+  const { folders, ensure, gate, latest } = await published();
+  for (const content of ["another save", `CONTENT of ${id}`]) {
+    const { atime, mtime } = await stat(latest);
+    await writeFile(latest, content);
+    await utimes(latest, atime, mtime);
+    expect((await ensure(gate))?.mended).toHaveLength(1);
+    expect(Object.values(await readTree(folders.backups))).toEqual([`content of ${id}`, `content of ${id}`]);
+  }
+});
+
+test("ensurePublished() makes latest.* a file of its own when somebody made it a hard link of the history", async () => {
+  const { ensure, gate, history, latest } = await published();
+  await rm(latest);
+  await link(history, latest);
+  expect((await ensure(gate))?.mended).toHaveLength(1);
+  expect((await stat(history)).nlink).toBe(1);
+  expect((await stat(latest)).ino).not.toBe((await stat(history)).ino);
+});
+
+test("ensurePublished() marks a point whose file is not what it was as damaged, so that it counts for nothing", async () => {
+  const { folders, ensure, gate, history } = await published();
+  await writeFile(history, `CONTENT of ${id}`);
+  expect(await ensure(gate)).toBeUndefined();
+  const [point] = await listPoints(folders, [boxArtefact]);
+  expect(point).toMatchObject({ good: false, manifest: { damaged: { why: expect.stringContaining(name) } } });
+});
+
+test("ensurePublished() trusts fingerprints of this point only, and reads the files when it knows none", async () => {
+  const { ensure, gate, history } = await published();
+  await writeFile(history, `CONTENT of ${id}`);
+  expect(await ensure({ ...gate, pointId: "20251218-180000" })).toBeUndefined();
+});
