@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RestoreTarget } from "../app.ts";
@@ -223,6 +223,25 @@ describe("recover() after a run that was stopped dead at any of its changes", ()
       expect(await hiddenOf(folder)).toEqual([]);
     }
   });
+});
+
+test("recover() after a roll back that was killed while it removed the work folder, new data first, leaves the old data", async () => {
+  const folder = await folderWith(old);
+  const target = targetOf(folder, createStep());
+  await target.stage(new Map(), point);
+  await target.swap();
+  const rollBack = (step: Step) => targetOf(folder, step).rollBack();
+  const work = join(folder, ".keepsake/restore");
+  const untilRemoval = createStep({
+    onStep: (what) => {
+      if (what === `remove tree ${work}`) throw new Error("killed");
+    },
+  });
+  await expect(rollBack(untilRemoval)).rejects.toThrow("killed");
+  await rm(join(work, "new"), { recursive: true });
+  expect((await recoverAs("run-2", folder)).action).toBe("rolled_back");
+  expect(await dataOf(folder)).toEqual(old);
+  expect(await hiddenOf(folder)).toEqual([]);
 });
 
 test("stage() that fails, as a full or read-only disk does, leaves the data as it was and is cleaned away", async () => {
