@@ -103,13 +103,16 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       tell(outcome);
       return outcome;
     }
-    const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
-    for (const killed of lost) {
-      if (killed.id === run.id) continue;
-      if (!readOnlyOperations.has(killed.request.operation)) await recordAbandoned(folders, killed, app, disk, now);
-      await options.placement?.close(killed.id);
+    try {
+      mended.push(...(await mend(appRun)));
+    } finally {
+      const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
+      for (const killed of lost) {
+        if (killed.id === run.id) continue;
+        if (!readOnlyOperations.has(killed.request.operation)) await recordAbandoned(appRun, killed, now);
+        await options.placement?.close(killed.id);
+      }
     }
-    mended.push(...(await mend(appRun)));
     const result = await carryOutOperation(appRun, run);
     nextState = result.state;
     outcome = finish(result);
@@ -226,31 +229,28 @@ function outcomeOf(
 }
 
 /** A run that was killed told nothing; the next one tells it for it, once. */
-async function recordAbandoned(
-  folders: AppFolders,
-  run: RunDescription,
-  app: AppConfig,
-  disk: Disk,
-  now: () => number,
-): Promise<void> {
-  if (await hasOutcome(folders, run.id)) return;
-  const failure = new Failure(
-    "interrupted",
-    `${app.type.title}: the ${run.request.operation} that ${run.startedBy} started was killed before its end`,
-    {
-      hint: "What it had left was put in order by the next run.",
-    },
+async function recordAbandoned(appRun: AppRun, killed: RunDescription, now: () => number): Promise<void> {
+  const { ctx, type, config, folders } = appRun;
+  if (await hasOutcome(folders, killed.id)) return;
+  const { operation } = killed.request;
+  const asides = await type
+    .loadRestore()
+    .then((restore) => restore.target(ctx).asides())
+    .catch(() => []);
+  const inPlace = asides.some(({ id }) => id === killed.id);
+  const data = operation === "restore" || operation === "undo" ? `; its data is ${inPlace ? "" : "not "}in place` : "";
+  const message = `${type.title}: the ${operation} that ${killed.startedBy} started was killed before its end${data}`;
+  const hint = inPlace
+    ? "Nothing is left to do."
+    : "What it had left was put in order. Start it again if you still want it.";
+  const failure = new Failure("interrupted", message, { hint });
+  const outcome = outcomeOf(
+    killed,
+    config,
+    { outcome: "interrupted", message, failure },
+    { now, warnings: [], mended: [] },
   );
-  await recordOutcome(
-    folders,
-    outcomeOf(
-      run,
-      app,
-      { outcome: "interrupted", message: failure.message, failure },
-      { now, warnings: [], mended: [] },
-    ),
-    disk,
-  );
+  await recordOutcome(folders, outcome, ctx.disk);
 }
 
 interface Settling {

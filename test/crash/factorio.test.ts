@@ -5,10 +5,8 @@ import { promisify } from "node:util";
 import { expect } from "vitest";
 import { readState } from "../../deploy/local/lab/factorio/game.ts";
 import { app } from "../../functions/factorio/app.ts";
-import { openNas } from "../../shared/nas/nas.ts";
 import { newestGood } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
-import { hasOutcome } from "../../shared/run/outbox.ts";
 import { configure, factorioServer, layLab, places, play } from "../worlds/factorio.ts";
 import { describeRun, runKilled } from "./kill.ts";
 import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
@@ -138,6 +136,16 @@ function restoring(
       // It is up, so what it has loaded is whole, and one of the two.
       expect([before, after], killed.log).toContain(await newestTick(folder));
     },
+    async lookAfterMend({ folder }) {
+      expect(await isRunning(folder), "the server came back").toBe(true);
+      const { saves } = places(folder);
+      const zips = (await readdir(saves)).filter((file) => file.endsWith(".zip"));
+      // Under these names, and nothing of the other state beside it.
+      const states = { 3000: ["_autosave1.zip"], 2000: ["homelab.zip"] };
+      const tick = await newestTick(folder);
+      expect([before, after]).toContain(tick);
+      expect(zips).toEqual(states[tick as 2000 | 3000]);
+    },
     async lookAtEnd({ folder, known }, runIds) {
       await expectSoundNas(places(folder).nas, "factorio", app.artefacts, known);
       await expectTidyNas(places(folder).nas, "factorio", runIds);
@@ -167,10 +175,9 @@ const undo: Story<World> = {
     { before: 2000, after: 3000 },
     ["undone", "flushed"],
   ),
-  // An undo of an undo brings the restored data back; so it is not told again once it is on record.
-  async requestAfter({ folder }, killedId) {
-    const records = openNas(places(folder).nas).app("factorio");
-    return { operation: (await hasOutcome(records, killedId)) ? "flush" : "undo" };
+  // An undo of an undo brings the restored data back; so one that was complete is not told again.
+  async requestAfter({ folder }) {
+    return { operation: (await newestTick(folder)) === 3000 ? "flush" : "undo" };
   },
   async lay(folder) {
     await layTwoPoints(folder);

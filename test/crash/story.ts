@@ -24,7 +24,9 @@ export interface Story<World> {
   open(folder: string): Promise<World>;
   close(world: World): Promise<void>;
   /** What a user does after a kill; the same again unless told. */
-  requestAfter?(world: World, killedId: string): Promise<RunRequest>;
+  requestAfter?(world: World): Promise<RunRequest>;
+  /** What must hold once a `flush` run, as the gateway starts one after a kill, has put things in order. */
+  lookAfterMend?(world: World): Promise<void>;
   /** What must hold at every moment. */
   lookAfterKill(world: World, killed: Killed): Promise<void>;
   /** What must hold once a run has ended well; what it returns must equal that of the world without a kill. */
@@ -98,9 +100,16 @@ function tell<World>(story: Story<World>): void {
           const killed = await run(folder, killAt);
           expect(killed.signal, killed.log).toBe("SIGKILL");
           await story.lookAfterKill(world, killed);
-          const next = await run(folder, 0, await story.requestAfter?.(world, killed.id));
+          const runs = [killed.id];
+          if (story.lookAfterMend) {
+            const mend = await run(folder, 0, { operation: "flush" });
+            expect(mend.outcome?.outcome, mend.log).toBe("flushed");
+            await story.lookAfterMend(world);
+            runs.push(mend.id);
+          }
+          const next = await run(folder, 0, await story.requestAfter?.(world));
           expect(story.outcomes, JSON.stringify(next.outcome?.failure ?? next.log)).toContain(next.outcome?.outcome);
-          expect(await story.lookAtEnd(world, [killed.id, next.id])).toEqual(expected);
+          expect(await story.lookAtEnd(world, [...runs, next.id])).toEqual(expected);
         } catch (cause) {
           throw new Error(`${story.name}, ${where}: ${(cause as Error).message}`, { cause });
         }

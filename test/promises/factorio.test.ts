@@ -118,12 +118,12 @@ test("a damaged save is not published, prunes nothing, and the file and the reas
   const save = await play(folder, 3000);
   const { size } = await stat(save);
   const file = await open(save, "r+");
-  await file.write(Buffer.from([0xff, 0xff]), 0, 2, Math.floor(size / 2));
+  await file.write(Buffer.from([0xff, 0xff]), 0, 2, Math.floor(size * 0.8));
   await file.close();
   await utimes(save, 3000, 3000);
   const { outcome, told } = await backUp();
   expect(outcome).toMatchObject({ outcome: "refused", failure: { code: "source_invalid" } });
-  expect(outcome.message).toMatch(/level\.dat|zip|CRC/i);
+  expect(outcome.message).toContain("level.dat0");
   expect(await history()).toEqual(before);
   expect(told.map(({ subject }) => subject)).toEqual(["backups.refused"]);
 });
@@ -298,7 +298,7 @@ test("a pinned point neither counts nor expires, and unpinned it does again", as
     if (tick === 1000) expect((await run({ operation: "pin", at: "latest" })).outcome.outcome).toBe("pinned");
   }
   const [first, ...others] = await points();
-  expect(first?.pinned).toBe(true);
+  expect(first).toMatchObject({ pinned: true, good: true });
   expect(others).toHaveLength(2);
   expect(await readdir(join(places(folder).backups, "pinned"))).toHaveLength(1);
   await run({ operation: "unpin", at: first?.id as string });
