@@ -77,9 +77,22 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
       const started = await startOrJoin(first);
       return answer(request, started, waitMs, started !== id);
     }
+    const parent = await runningParent(wantedRuns);
+    if (parent !== undefined) return answer(request, parent, waitMs, true);
     // One app that is busy does not keep the others from running; its child run ends as refused.
     for (const run of wantedRuns) await runs.start(run);
     return answer(request, id, waitMs, false);
+  };
+
+  /** The parent run in progress whose children are the same requests; undefined when there is none. */
+  const runningParent = async (wanted: readonly RunDescription[]): Promise<string | undefined> => {
+    for (const { app, request } of wanted) {
+      const active = await runs.active(app);
+      const suffix = childId("", app);
+      if (active?.id.endsWith(suffix) && isDeepStrictEqual(active.request, request))
+        return active.id.slice(0, -suffix.length);
+    }
+    return undefined;
   };
 
   const answer = async (request: Request, id: string, waitMs: number, joined: boolean): Promise<Response> => {

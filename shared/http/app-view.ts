@@ -22,17 +22,17 @@ export async function stateView(
   const nas = openNas(config.nas);
   return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
     await nas.check();
-    return { function: functionName, type, apps: await Promise.all(apps.map((app) => appView(app, nas, runs))) };
+    const views: AppView[] = [];
+    for (const app of apps) views.push(await appView(app, nas, runs));
+    return { function: functionName, type, apps: views };
   });
 }
 
 async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): Promise<AppView> {
   const folders = nas.app(name);
-  const [points, state, holder] = await Promise.all([
-    listPoints(folders, type.artefacts),
-    readState(folders),
-    lockHolder(folders.locks),
-  ]);
+  const points = await listPoints(folders, type.artefacts);
+  const state = await readState(folders);
+  const holder = await lockHolder(folders.locks);
   const newest = newestGood(points);
   // A run that has just begun does not hold the lock yet.
   const running = holder && holder.state !== "gone" ? holder.run : await runs.active(name);

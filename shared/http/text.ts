@@ -1,4 +1,4 @@
-import type { AppView, RunLine, RunView, StateView } from "../run/report.ts";
+import type { AppView, Progress, RunView, StateView } from "../run/report.ts";
 
 /* Readable lines for whoever does not ask for JSON: curl, faas-cli invoke, a browser's address bar. */
 
@@ -12,11 +12,6 @@ export function runText(run: RunView): string {
   return `${run.operation} of ${run.app ?? "all apps"} is running since ${run.startedAt}, started by ${run.startedBy}${progress}\nRun ${run.id}\n`;
 }
 
-export function lineText(line: RunLine): string {
-  if (line.type === "progress") return `${progressText(line)}\n`;
-  return line.type === "warning" ? `Note: ${line.message}\n` : outcomeText(line);
-}
-
 function outcomeText(outcome: NonNullable<RunView["outcome"]>): string {
   const seconds = (outcome.durationMs / 1000).toFixed(1);
   const files = (outcome.point?.files ?? []).map(
@@ -27,7 +22,7 @@ function outcomeText(outcome: NonNullable<RunView["outcome"]>): string {
   return `${outcome.app}: ${outcome.outcome} in ${seconds} s. ${outcome.message}\n${files.join("")}${notes.join("")}${hint}`;
 }
 
-function progressText({ phase, doneBytes, totalBytes }: Extract<RunLine, { type: "progress" }>): string {
+function progressText({ phase, doneBytes, totalBytes }: Progress): string {
   if (doneBytes === undefined) return phase;
   if (totalBytes === undefined || totalBytes === 0) return `${phase} ${doneBytes} bytes`;
   return `${phase} ${Math.floor((100 * doneBytes) / totalBytes)} % of ${totalBytes} bytes`;

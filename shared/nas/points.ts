@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Artefact, Facts } from "../app.ts";
+import { Failure } from "../failures.ts";
 import { type PointId, parsePointId } from "./naming.ts";
 import type { AppFolders } from "./nas.ts";
 
@@ -62,11 +63,10 @@ export interface RestorePoint {
  * Unknown files are not seen. A manifest none of whose files is there is no point (see `orphanManifests`).
  */
 export async function listPoints(folders: AppFolders, artefacts: readonly Artefact[]): Promise<RestorePoint[]> {
-  const [history, pinned, manifests] = await Promise.all([
-    listFiles(folders.history, artefacts, false),
-    listFiles(folders.pinned, artefacts, true),
-    readManifests(folders),
-  ]);
+  // One after the other: a NAS that hangs in the middle then holds one thread of four, not all.
+  const history = await listFiles(folders.history, artefacts, false);
+  const pinned = await listFiles(folders.pinned, artefacts, true);
+  const manifests = await readManifests(folders);
   const files = new Map([...history, ...pinned].map((file) => [file.name, file]));
   const claimed = new Set<string>();
   const points: RestorePoint[] = [];
@@ -135,17 +135,23 @@ async function listFiles(folder: string, artefacts: readonly Artefact[], pinned:
   return found;
 }
 
-/** Manifests in no order; one that cannot be read is left out, since its file then counts as one without a manifest. */
+/**
+ * Manifests in no order. One that is damaged is left out: its file then counts as one without a manifest.
+ * @throws {Failure} `nas_unreachable` when one is there and cannot be read: then nothing may be decided without it.
+ */
 export async function readManifests(folders: AppFolders): Promise<Manifest[]> {
-  const names = (await namesIn(folders.points)).filter((name) => /^\d{8}-\d{6}\.json$/.test(name));
-  const read = await Promise.all(
-    names.map(async (name) => {
-      const text = await readFile(join(folders.points, name), "utf8").catch(() => "");
-      const parsed = Manifest.safeParse(parseJson(text));
-      return parsed.success && `${parsed.data.id}.json` === name ? parsed.data : undefined;
-    }),
-  );
-  return read.filter((manifest) => manifest !== undefined);
+  const manifests: Manifest[] = [];
+  for (const name of await namesIn(folders.points)) {
+    if (!/^\d{8}-\d{6}\.json$/.test(name)) continue;
+    const path = join(folders.points, name);
+    const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT" || cause.code === "EISDIR") return "";
+      throw new Failure("nas_unreachable", `Cannot read "${path}": ${cause.message}`, { cause });
+    });
+    const parsed = Manifest.safeParse(parseJson(text));
+    if (parsed.success && `${parsed.data.id}.json` === name) manifests.push(parsed.data);
+  }
+  return manifests;
 }
 
 export const manifestPath = (folders: AppFolders, id: PointId) => join(folders.points, `${id}.json`);

@@ -16,7 +16,7 @@ export interface StagedFile {
 
 /**
  * Makes staged files a restore point: manifest, then the files under their final names, then latest.*.
- * After a crash in between, `completeLatest` and `removeOrphanManifests` of the next run finish it or undo it; the
+ * After a crash in between, `ensurePublished` and `removeOrphanManifests` of the next run finish it or undo it; the
  * files themselves appear whole or not at all.
  */
 export async function publishPoint(
@@ -30,6 +30,7 @@ export async function publishPoint(
   await disk.replace(manifestPath(folders, manifest.id), `${JSON.stringify(manifest, null, 2)}\n`);
   for (const { path, name } of staged) {
     if (await disk.renameExclusive(path, join(folders.history, name))) continue;
+    await disk.remove(manifestPath(folders, manifest.id));
     throw new Failure("nas_write_failed", `Cannot publish "${name}": a new name is wanted, it is taken`);
   }
 }
@@ -71,21 +72,25 @@ export async function sha256Of(path: string, signal?: AbortSignal): Promise<stri
   }
 }
 
-/** Removes manifests whose files are all gone: of a publish that never came to its files, or of a removed point. */
+/**
+ * Removes manifests of publishes that never came to their files. Others without files stay: somebody may have moved
+ * history/ away for a while, and a file that comes back shall be known.
+ * @param unfinished Whether the run that wrote it was killed.
+ */
 export async function removeOrphanManifests(
   folders: AppFolders,
   points: readonly RestorePoint[],
+  unfinished: (runId: string) => Promise<boolean>,
   disk: Disk,
 ): Promise<void> {
   const alive = new Set(points.filter((point) => point.manifest).map((point) => point.id));
-  for (const { id } of await readManifests(folders)) {
-    if (!alive.has(id)) await disk.remove(manifestPath(folders, id));
+  for (const { id, runId } of await readManifests(folders)) {
+    if (!alive.has(id) && (await unfinished(runId))) await disk.remove(manifestPath(folders, id));
   }
 }
 
 /**
- * Removes the files of expired points by their exact names, sparing those that a kept point needs, and then their
- * manifests.
+ * Removes expired points: their manifests, then their files by their exact names, sparing those that a kept point needs.
  * @returns Names that were removed from history/.
  */
 export async function removePoints(
@@ -100,12 +105,13 @@ export async function removePoints(
   );
   const removed: string[] = [];
   for (const point of expired) {
+    // First the manifest: after a crash in between, a file without one expires by itself; a manifest would stay.
+    if (point.manifest) await disk.remove(manifestPath(folders, point.id));
     for (const { name, pinned } of point.files) {
       if (pinned || needed.has(name)) continue;
       await disk.remove(join(folders.history, name));
       removed.push(name);
     }
-    if (point.manifest) await disk.remove(manifestPath(folders, point.id));
   }
   return removed;
 }

@@ -217,7 +217,12 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
         );
       }
       await disk.makeDir(wanted);
-      await app.unpack(ctx, files, point, wanted);
+      try {
+        await app.unpack(ctx, files, point, wanted);
+      } catch (error) {
+        for (const name of await namesIn(wanted)) await disk.removeTree(join(wanted, name));
+        throw error;
+      }
       return wanted;
     },
   };

@@ -5,6 +5,7 @@ import type { AppFolders } from "../nas/nas.ts";
 import { listPoints, namesIn } from "../nas/points.ts";
 import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
 import type { AppRun } from "./app-run.ts";
+import { hasOutcome } from "./outbox.ts";
 
 /**
  * Puts right what killed runs have left, before anything else is done: half a restore, a stopped app, staging,
@@ -30,7 +31,8 @@ export async function mend({ ctx, type, folders, workload, config }: AppRun): Pr
   await workload.release();
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
   await removeTemporaries(folders, ctx.disk);
-  await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), ctx.disk);
+  const unfinished = async (runId: string) => !(await hasOutcome(folders, runId));
+  await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), unfinished, ctx.disk);
   await removeOldAsides(ctx, target, config.common.keepReplacedDays);
   return mended;
 }

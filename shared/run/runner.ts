@@ -114,7 +114,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       }
     }
     const result = await carryOutOperation(appRun, run);
-    nextState = result.state;
+    nextState = result.state ?? state;
     outcome = finish(result);
   } catch (error) {
     const failure = toFailure(error);
@@ -274,20 +274,8 @@ async function settle(
     if (!folders) throw new Failure("nas_unreachable", "The NAS cannot be used");
     await takeOverOutbox(local, folders, disk);
     await recordOutcome(folders, outcome, disk);
-    const good = !outcome.failure;
-    await writeState(
-      folders,
-      {
-        version: 1,
-        ...state,
-        last: outcome,
-        ...(good &&
-          (outcome.operation === "backup" || outcome.operation === "restore") && {
-            lastGood: { at: outcome.finishedAt, outcome: outcome.outcome },
-          }),
-      },
-      disk,
-    );
+    // A state that could not be read is not written over.
+    if (state) await writeState(folders, { ...state, last: outcome, ...lastGoodOf(outcome) }, disk);
     await flushOutbox(folders, publisher, disk, log);
   } catch (error) {
     log.warn(
@@ -304,4 +292,10 @@ async function settle(
       );
     }
   }
+}
+
+/** A restore beside production saves nobody's data. */
+function lastGoodOf({ failure, operation, restoredTo, finishedAt, outcome }: Outcome): Pick<AppState, "lastGood"> {
+  const good = !failure && (operation === "backup" || (operation === "restore" && restoredTo === undefined));
+  return good ? { lastGood: { at: finishedAt, outcome } } : {};
 }

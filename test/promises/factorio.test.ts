@@ -474,3 +474,22 @@ test("bytes that the NAS damages on their way are found by the read-back, and ge
   expect(await history()).toHaveLength(1);
   expect(await contentHash(latest())).toBe(before);
 });
+
+test("history/ that somebody moves away and back again is known again", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const { backups } = places(folder);
+  await rename(join(backups, "history"), join(folder, "elsewhere"));
+  await run({ operation: "flush" });
+  await rename(join(folder, "elsewhere"), join(backups, "history"));
+  expect((await points()).map(({ good }) => good)).toEqual([true]);
+});
+
+test("a restore beside production changes nothing of what the next backup is compared with", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await play(folder, 2000, { seed: 8 });
+  await run({ operation: "accept" });
+  await run({ operation: "restore", to: join(folder, "look") });
+  expect((await backUp()).outcome.outcome).toBe("created");
+});

@@ -165,6 +165,9 @@ test("two apps of one type are one parent run, as bad as the worst of them", asy
     ["factorio", "created"],
     ["factorio-2", "refused"],
   ]);
+  const [first, second] = await Promise.all([post("backup-factorio", {}), post("backup-factorio", {})]);
+  const ids = await Promise.all([first, second].map(async (each) => Problem.parse(await each.json()).run?.id));
+  expect(ids[0], "a second caller joins the parent run").toBe(ids[1]);
   expect((await post("backup-factorio", { app: "factorio" })).status).toBe(200);
   expect(Problem.parse(await (await post("restore-factorio", {})).json())).toMatchObject({
     status: 400,
