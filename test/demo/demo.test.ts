@@ -73,6 +73,7 @@ const shape = (line: string) =>
     .replaceAll(/\/\S+\/homelab\b/g, "homelab")
     .replaceAll(/\b[0-9a-f]{8}…/g, "#…")
     .replaceAll(/keepsake-[0-9a-f]{12}/g, "keepsake-#")
+    .replaceAll(/\d{8}[-_]\d{6}/g, "#")
     .replaceAll(/\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b/g, "Day")
     .replaceAll(/\d[\d.:]*( min \d+)?( (B|kB|MB|GB|s|min|h|days))?\b/g, "#")
     .replaceAll(/\s+/g, " ")

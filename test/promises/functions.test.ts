@@ -57,7 +57,9 @@ async function slowStop(): Promise<{ go(): Promise<void>; stopping(): Promise<vo
   await play(folder, 1000);
   expect((await post("backup-factorio", {})).status).toBe(200);
   await play(folder, 2000);
-  const stop = `touch ${stopping}; while [ ! -e ${go} ]; do sleep 0.05; done; rm -f ${up}`;
+  // Not for ever, should a test fail in between.
+  const wait = `n=0; while [ ! -e ${go} ] && [ $n -lt 400 ]; do n=$((n + 1)); sleep 0.05; done`;
+  const stop = `touch ${stopping}; ${wait}; rm -f ${up}`;
   await configure(folder, { workload: { stop, start: `touch ${up}`, status: `test -e ${up}`, timeoutSeconds: 20 } });
   const { config } = places(folder);
   await writeFile(config, JSON.stringify({ ...JSON.parse(await readFile(config, "utf8")), secrets: "./secrets" }));
