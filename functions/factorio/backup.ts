@@ -49,7 +49,11 @@ async function chooseSave({ settings, now, signal, warn }: RunContext<Settings>)
     const lookedAtMs = now();
     const newest = await newestSave(settings.saves);
     const save = await openSave(newest.path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT" || attempt === attempts) throw error;
+      if (error.code === "ENOENT" && attempt < attempts) return;
+      throw new Failure("source_unreachable", `Cannot read the newest save "${newest.path}": ${error.message}`, {
+        cause: error,
+        hint: "Is Keepsake run as the user that the saves belong to?",
+      });
     });
     if (!save) continue;
     try {

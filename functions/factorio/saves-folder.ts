@@ -38,11 +38,16 @@ export async function listSaves(folder: string): Promise<Save[]> {
 
 /**
  * The newest complete save by its modification time: the one that a server loads which loads the latest.
- * @throws {Failure} `source_missing`, `source_empty`.
+ * @throws {Failure} `source_missing`, `source_empty`, `source_unreachable`.
  */
 export async function newestSave(folder: string): Promise<Save> {
   const [newest] = await listSaves(folder).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR") throw cause;
+    if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR") {
+      throw new Failure("source_unreachable", `Cannot read the folder of saves "${folder}": ${cause.message}`, {
+        cause,
+        hint: "Is Keepsake run as the user that the saves belong to?",
+      });
+    }
     throw new Failure("source_missing", `Cannot find the saves: a folder "${folder}" is wanted, it is not there`, {
       cause,
       hint: "Is the volume mounted, and is the setting `saves` right?",

@@ -116,7 +116,7 @@ test("takeLock() takes over when the pid belongs to another process by now, or t
   }
 });
 
-test("takeLock() never takes over from another machine, of which nothing can be said from here", async () => {
+test("takeLock() never takes over from another machine, of which nothing can be said from here (changing host names defeated a lock elsewhere)", async () => {
   const folder = await tempFolder();
   const me = await ownIdentity();
   await take(folder, { ...me, host: "another-machine", boot: "x" });

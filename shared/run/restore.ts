@@ -39,7 +39,9 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
         restoredTo,
       };
     }
-    await replaceData(run, restore, target, () => target.stage(files, factsOf(point)));
+    await replaceData(run, restore, target, () =>
+      stageWithRoom(run, target, () => target.stage(files, factsOf(point))),
+    );
     const present = await target.present();
     const identity = present?.identity ?? point.manifest?.identity;
     const { gate: _, waiting: __, ...before } = state;
@@ -233,6 +235,21 @@ async function replaceData(
     throw cause;
   }
   ctx.progress("done");
+}
+
+/** What earlier restores replaced is kept for days if there is room; a restore that lacks it takes theirs, oldest first. */
+async function stageWithRoom({ ctx }: AppRun, target: RestoreTarget, stage: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await stage();
+    } catch (error) {
+      const oldest = toFailure(error).code === "no_space" ? (await target.asides()).at(-1) : undefined;
+      if (!oldest) throw error;
+      await target.rollBack();
+      ctx.warn(`There was no room: what ${oldest.id} had replaced (${oldest.label}) was removed early`);
+      await target.removeAside(oldest);
+    }
+  }
 }
 
 async function putBack(

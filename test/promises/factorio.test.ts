@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import {
   appendFile,
+  chmod,
   copyFile,
   mkdir,
   mkdtemp,
@@ -202,7 +203,7 @@ test("a folder without the marker is refused, and nothing is written into it", a
   expect(await readdir(nas)).toEqual([]);
 });
 
-test("an outcome while the NAS is away is kept on this machine, told, and brought to the NAS by the next run", async () => {
+test("an outcome while the NAS is away is kept on this machine, told, and brought to the NAS by the next run (a repository that was away was told by nobody elsewhere)", async () => {
   const { nas } = places(folder);
   await play(folder, 1000);
   await rename(nas, `${nas}-away`);
@@ -227,7 +228,7 @@ test("an outcome that nobody takes waits on the NAS, and is told by a later run,
   expect(third.told.map(({ id }) => id)).toEqual([first, second, third].map(({ runId }) => `${runId}.outcome`));
 });
 
-test("a second caller is told who is running and since when, and changes nothing", async () => {
+test("a second caller is told who is running and since when, fails, and changes nothing (a run that met a lock was a success elsewhere)", async () => {
   await play(folder, 1000);
   let other: Awaited<ReturnType<typeof backUp>> | undefined;
   await backUp({
@@ -492,4 +493,94 @@ test("a restore beside production changes nothing of what the next backup is com
   await run({ operation: "accept" });
   await run({ operation: "restore", to: join(folder, "look") });
   expect((await backUp()).outcome.outcome).toBe("created");
+});
+
+test("a restored file is read back where it arrived, and other bytes fail the restore (a restore of nothing was completed elsewhere)", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const before = await contentHash(await play(folder, 2000));
+  const { outcome } = await run(
+    { operation: "restore" },
+    {
+      onStep: async (what) => {
+        const path = /^fsync (.*\/restore\/new\/.*\.zip)$/.exec(what)?.[1];
+        if (path !== undefined) await appendFile(path, "x");
+      },
+    },
+  );
+  expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "restore_failed" } });
+  expect(await contentHash(join(places(folder).saves, "_autosave1.zip"))).toBe(before);
+  expect(await readdir(places(folder).saves)).not.toContain("homelab.zip");
+});
+
+test("backups that fail again and again leave nothing but their outcomes (failing ones piled up until the app was down elsewhere)", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await rm(join(places(folder).saves, "_autosave1.zip"));
+  const files = async () =>
+    (await readdir(folder, { recursive: true })).filter((name) => !/outcome\.json$|locks\//.test(name)).sort();
+  await backUp();
+  const before = await files();
+  for (let n = 0; n < 10; n++) expect((await backUp()).outcome.failure?.code).toBe("source_empty");
+  expect(await files()).toEqual(before);
+});
+
+test("a save that cannot be read fails the backup (an unreadable volume gave an empty snapshot elsewhere)", async ({
+  skip,
+}) => {
+  const save = await play(folder, 1000);
+  await chmod(save, 0);
+  if (process.getuid?.() !== 0) {
+    expect((await backUp()).outcome.failure?.code).toBe("source_unreachable");
+    return;
+  }
+  // Root reads everything; so somebody else has to try, who can enter the folders of this checkout and of this test.
+  const nobody = { uid: 65534, gid: 65534 };
+  const probe = join(import.meta.dirname, "../../functions/run.ts");
+  const enters = await exec("cat", [probe, "/dev/null"], nobody).then(
+    () => true,
+    () => false,
+  );
+  if (!enters) skip("nobody else can enter this checkout");
+  await exec("chown", ["-R", "65534:65534", join(folder, "nas")]);
+  await chmod(folder, 0o777);
+  const runPath = join(folder, "run.json");
+  const description = { id: "unreadable", function: "backup-factorio", app: "factorio", startedBy: "a test" };
+  const request = { operation: "backup", allow: [] };
+  await writeFile(runPath, JSON.stringify({ ...description, request, startedAt: new Date().toISOString() }));
+  const env = { ...process.env, NODE_COMPILE_CACHE: "" };
+  const ended = await exec(process.execPath, [probe, places(folder).config, runPath], { ...nobody, env }).catch(
+    (e) => e,
+  );
+  expect(JSON.parse(ended.stdout.trim().split("\n").at(-1))).toMatchObject({
+    outcome: "failed",
+    failure: { code: "source_unreachable" },
+  });
+});
+
+test("a restore that lacks room takes that of what earlier ones replaced, and says so", async ({ skip }) => {
+  const { saves } = places(folder);
+  await mkdir(saves);
+  const small = await exec("mount", ["-t", "tmpfs", "-o", "size=30m", "tmpfs", saves]).then(
+    () => true,
+    () => false,
+  );
+  if (!small) skip("mounting a small file system needs root");
+  try {
+    // 5 MB each: beside three of them and the 16 MB that are always left free, a fourth has no room.
+    await play(folder, 1000, { levelBytes: 18_000_000, slot: "homelab" });
+    await backUp();
+    for (const tick of [2000, 3000]) {
+      await play(folder, tick, { levelBytes: 18_000_000, slot: "homelab" });
+      await run({ operation: "restore" });
+    }
+    await play(folder, 4000, { levelBytes: 18_000_000, slot: "homelab" });
+    const { outcome } = await run({ operation: "restore" });
+    expect(outcome.outcome).toBe("restored");
+    expect(outcome.warnings.join()).toContain("was removed early");
+    expect((await run({ operation: "undo" })).outcome.outcome).toBe("undone");
+    expect((await readState(join(saves, "homelab.zip"))).tick).toBe(4000);
+  } finally {
+    await exec("umount", [saves]);
+  }
 });

@@ -230,3 +230,19 @@ test("user mappings, whose passwords pg_dump writes down, are warned about", asy
   );
   expect((await backUp()).outcome.warnings.join()).toContain("1 user mappings for foreign servers");
 });
+
+test("one statement that fails, fails the restore, and production stays (819 ignored errors were a success elsewhere)", async () => {
+  await backUp();
+  const path = await historyFile();
+  // Without its manifest, as a file of another system: the content alone has to tell.
+  await rm(folders().points, { recursive: true });
+  const sql = gunzipSync(await readFile(path)).toString();
+  const broken = sql.replace(/^CREATE TABLE public\.empty \(/m, "CREATE TABLE public.empty (\n    lost no_such_type,");
+  expect(broken).not.toBe(sql);
+  await writeFile(path, gzipSync(broken));
+  const before = await content();
+  const { outcome } = await restore();
+  expect(outcome.outcome).toBe("failed");
+  expect(outcome.message).toContain("no_such_type");
+  expect(differences(before, await content())).toEqual([]);
+});

@@ -42,7 +42,7 @@ export async function play(
 ): Promise<string> {
   const { saves } = places(folder);
   await mkdir(saves, { recursive: true });
-  const temporary = join(folder, `${slot}.made.zip`);
+  const temporary = join(saves, `.${slot}.made`);
   await writeSave(temporary, slot, { seed, tick, saves: 1, levelBytes });
   await rename(temporary, join(saves, `${slot}.zip`));
   await utimes(join(saves, `${slot}.zip`), tick, tick);
