@@ -19,10 +19,8 @@ test("ProgressDisplay without a terminal writes each phase once, then a line now
     display.show(line("verifying", done));
     display.show(line("copying", done));
   }
-  expect(terminal.stderr.slice(0, 2)).toEqual([
-    "Factorio  verifying  0 %  0 B of 1.0 kB",
-    "Factorio  copying  0 %  0 B of 1.0 kB",
-  ]);
+  expect(terminal.stderr.slice(0, 2)).toEqual(["Factorio  verifying", "Factorio  copying"]);
+  expect(terminal.stderr[2]).toMatch(/^Factorio {2}verifying {2}\d+ % {2}\d+ B of 1\.0 kB/);
   expect(terminal.stderr).toHaveLength(2 + 4);
 });
 

@@ -31,7 +31,9 @@ export class ProgressDisplay {
     if (known && this.#now() - this.#shownAtMs < (interactive ? redrawMs : lineMs)) return;
     this.#phases.add(progress.phase);
     this.#shownAtMs = this.#now();
-    this.#put([this.#label, interactive ? drawBar(progress) : "", describeProgress(progress, rate)]);
+    // Without a terminal a phase's first line says that it began; how far it is comes later, if it takes long.
+    const told = interactive || known ? describeProgress(progress, rate) : progress.phase;
+    this.#put([this.#label, interactive ? drawBar(progress) : "", told]);
   }
 
   silence(ms: number): void {
