@@ -584,3 +584,17 @@ test("a restore that lacks room takes that of what earlier ones replaced, and sa
     await exec("umount", [saves]);
   }
 });
+
+test("a changed byte that the format does not care about is found by the checksum, before the app is touched", async () => {
+  const save = await play(folder, 1000);
+  await backUp();
+  const before = await contentHash(save);
+  const file = await open(join(places(folder).backups, "history", (await history())[0] as string), "r+");
+  // The date in the first local header.
+  await file.write(Buffer.from([0]), 0, 1, 12);
+  await file.close();
+  const { outcome } = await run({ operation: "restore" });
+  expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "backup_damaged" } });
+  expect(outcome.message).toContain("sha256");
+  expect(await contentHash(save)).toBe(before);
+});
