@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
@@ -131,6 +131,14 @@ test("takeLock() passes over an entry that was damaged by hand, and counts on fr
   expect((await take(folder, await ownIdentity())).number).toBe(42);
 });
 
+test("takeLock() takes nothing over from an entry that cannot be read: its holder may be alive", async () => {
+  const folder = await tempFolder();
+  await mkdir(join(folder, "0000000041.json"));
+  await expect(take(folder, await ownIdentity())).rejects.toMatchObject({ code: "nas_unreachable" });
+  await expect(lockHolder(folder)).rejects.toMatchObject({ code: "nas_unreachable" });
+  expect(await readdir(folder)).toEqual(["0000000041.json"]);
+});
+
 test("takeLock() bears that its temporary file is cleared away by the holder's cleaning", async () => {
   const folder = await tempFolder();
   let cleared = 0;
@@ -172,6 +180,16 @@ test("fence() lets the holder go on, and throws once another run has taken over"
   const second = await take(folder, await ownIdentity(), secondRun);
   await expect(first.fence()).rejects.toMatchObject({ code: "lock_lost" });
   await second.fence();
+});
+
+test("fence() throws when another export is mounted there now, whose lock happens to have the same number", async () => {
+  const folder = await tempFolder();
+  const me = await ownIdentity();
+  const lock = await take(folder, me);
+  await rm(folder, { recursive: true });
+  await expect(lock.fence()).rejects.toMatchObject({ code: "lock_lost" });
+  await take(folder, me, secondRun);
+  await expect(lock.fence()).rejects.toMatchObject({ code: "lock_lost" });
 });
 
 test("release() of a run that lost its lock does not release the lock of the one that took over", async () => {

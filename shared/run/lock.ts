@@ -65,7 +65,11 @@ export async function takeLock(
     const created = await disk.createExclusive(path, JSON.stringify(entry)).catch(ignore("ENOENT"));
     if (!created) continue;
     // A slow taker can create a number that later ones have passed and cleaned up behind them.
-    const holds = async () => (await topEntry(folder))?.number === number;
+    const holds = async () => {
+      const top = await topEntry(folder);
+      // Another export that is mounted there meanwhile has locks of its own, and numbers begin at 1 everywhere.
+      return top?.number === number && (top.entry === undefined || top.entry.run.id === run.id);
+    };
     if (!(await holds())) {
       await disk.remove(path);
       continue;
@@ -109,7 +113,13 @@ async function topEntry(folder: string): Promise<{ number: number; path: string;
   const number = Math.max(0, ...(await numbersIn(folder)));
   if (number === 0) return undefined;
   const path = pathOf(folder, number);
-  const parsed = Entry.safeParse(parseJson(await readFile(path, "utf8").catch(() => "")));
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    // Removed since it was listed: then there is a higher one, which the taker of the next number runs into.
+    if (cause.code === "ENOENT") return "";
+    // Whoever it names may be alive.
+    throw new Failure("nas_unreachable", `Cannot read the lock "${path}": ${cause.message}`, { cause });
+  });
+  const parsed = Entry.safeParse(parseJson(text));
   // Entries appear whole (link of a complete file), so one that cannot be read was damaged by hand: nobody holds it.
   return { number, path, ...(parsed.success && { entry: parsed.data }) };
 }

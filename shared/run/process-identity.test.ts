@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile } from "node:fs/promises";
+import { chmod, copyFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { tempFolder } from "../testing.ts";
 import { identify, ownIdentity, stateOf } from "./process-identity.ts";
 
@@ -54,4 +54,25 @@ time.sleep(60)`;
 
 test("identify() refuses a process that is not there", async () => {
   await expect(identify(2 ** 22 - 1)).rejects.toThrow("not running");
+});
+
+test("stateOf() on a Mac does not take a process for gone because of the language, the time zone or the clock", async () => {
+  const bin = await tempFolder();
+  // kern.boottime is a time of day there, and moves when the clock is set.
+  await writeFile(join(bin, "sysctl"), '#!/bin/sh\n[ "$2" = kern.bootsessionuuid ] && echo 4F2A || date +%s%N\n');
+  await chmod(join(bin, "sysctl"), 0o755);
+  const { platform } = process;
+  Object.defineProperty(process, "platform", { value: "darwin" });
+  onTestFinished(() => {
+    Object.defineProperty(process, "platform", { value: platform });
+    vi.unstubAllEnvs();
+  });
+  vi.stubEnv("PATH", `${bin}:${process.env.PATH}`);
+  const identified = async (env: Record<string, string>) => {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    vi.resetModules();
+    return import("./process-identity.ts");
+  };
+  const me = await (await identified({ TZ: "America/New_York", LC_ALL: "C" })).ownIdentity();
+  expect(await (await identified({ TZ: "Asia/Tokyo", LC_ALL: "C.UTF-8" })).stateOf(me)).toBe("alive");
 });

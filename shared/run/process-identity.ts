@@ -34,7 +34,10 @@ export async function stateOf(process: ProcessIdentity): Promise<"alive" | "gone
   return (await startOf(process.pid)) === process.started ? "alive" : "gone";
 }
 
-/** Linux: field 22 of /proc/<pid>/stat (proc(5)), in clock ticks since boot; a zombie counts as gone. Else: ps. */
+/**
+ * Linux: field 22 of /proc/<pid>/stat (proc(5)), in clock ticks since boot; a zombie counts as gone. Else: ps, whose
+ * answer is in the asker's language and time zone unless told.
+ */
 async function startOf(pid: number): Promise<string | undefined> {
   if (process.platform === "linux") {
     const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
@@ -42,7 +45,9 @@ async function startOf(pid: number): Promise<string | undefined> {
     const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
     return fields === undefined || fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
   }
-  const { stdout } = await exec("ps", ["-o", "lstart=", "-p", String(pid)]).catch(() => ({ stdout: "" }));
+  const { stdout } = await exec("ps", ["-o", "lstart=", "-p", String(pid)], {
+    env: { ...process.env, TZ: "UTC", LC_ALL: "C" },
+  }).catch(() => ({ stdout: "" }));
   return stdout.trim() || undefined;
 }
 
@@ -52,6 +57,7 @@ function bootId(): Promise<string> {
   boot ??=
     process.platform === "linux"
       ? readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim())
-      : exec("sysctl", ["-n", "kern.boottime"]).then(({ stdout }) => stdout.trim());
+      : // Not kern.boottime, which moves when the clock is set.
+        exec("sysctl", ["-n", "kern.bootsessionuuid"]).then(({ stdout }) => stdout.trim());
   return boot;
 }
