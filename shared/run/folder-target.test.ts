@@ -1,7 +1,7 @@
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RestoreTarget } from "../app.ts";
+import type { Aside, RestoreTarget } from "../app.ts";
 import { createStep, type Step } from "../step.ts";
 import { boxContext, describeRun, readTree, stepsOf, stopDeadAt, tempFolder, writeTree } from "../testing.ts";
 import { folderTarget } from "./folder-target.ts";
@@ -242,6 +242,83 @@ test("recover() after a roll back that was killed while it removed the work fold
   expect((await recoverAs("run-2", folder)).action).toBe("rolled_back");
   expect(await dataOf(folder)).toEqual(old);
   expect(await hiddenOf(folder)).toEqual([]);
+});
+
+describe("recover() that cannot know what a killed restore moved", () => {
+  const half = async () => {
+    const folder = await folderWith(old);
+    const target = targetOf(folder, createStep());
+    await target.stage(new Map(), point);
+    await target.swap();
+    return folder;
+  };
+  const journal = ".keepsake/restore/journal.json";
+  const cases: Record<string, { code: string; spoil: (folder: string) => Promise<void> }> = {
+    "the journal cannot be read": {
+      code: "source_unreachable",
+      spoil: async (folder) => {
+        await rm(join(folder, journal));
+        await mkdir(join(folder, journal));
+      },
+    },
+    "the journal is damaged": { code: "restore_failed", spoil: (folder) => writeFile(join(folder, journal), '{"ru') },
+    "the journal was removed by hand": { code: "restore_failed", spoil: (folder) => rm(join(folder, journal)) },
+    "all of restore/ was removed by hand": {
+      code: "restore_failed",
+      spoil: (folder) => rm(join(folder, ".keepsake/restore"), { recursive: true }),
+    },
+  };
+  for (const [name, { code, spoil }] of Object.entries(cases)) {
+    test(`removes nothing and fails, so that no app is started over half of it: ${name}`, async () => {
+      const folder = await half();
+      await spoil(folder);
+      const before = await readTree(folder);
+      await expect(recoverAs("run-2", folder)).rejects.toMatchObject({ code });
+      expect(await readTree(folder)).toEqual(before);
+    });
+  }
+});
+
+test("stageAside() refuses what was set aside once part of it was removed by hand", async () => {
+  const folder = await folderWith(old);
+  const target = targetOf(folder, createStep());
+  await restore(target);
+  await rm(join(folder, ".keepsake/replaced/run-1/a.dat"));
+  const [aside] = await target.asides();
+  await expect(target.stageAside(aside as Aside)).rejects.toMatchObject({
+    code: "not_found",
+    message: expect.stringContaining("a.dat"),
+  });
+  expect(await dataOf(folder)).toEqual(restored);
+});
+
+test("removeAside() that is stopped dead anywhere leaves no part that an undo would put in place", async () => {
+  const prepare = async () => {
+    const folder = await folderWith(old);
+    await restore(targetOf(folder, createStep()));
+    return folder;
+  };
+  const remove = (folder: string) => async (step: Step) => {
+    const target = targetOf(folder, step);
+    for (const aside of await target.asides()) await target.removeAside(aside);
+  };
+  const steps = await stepsOf(remove(await prepare()));
+  for (let at = 1; at <= steps.length; at += 1) {
+    const folder = await prepare();
+    await stopDeadAt(at, remove(folder));
+    // Removing a tree is many changes to a disk: one that was begun may be half done.
+    if (steps[at - 1]?.startsWith("remove tree ")) {
+      for (const name of await readdir(join(folder, ".keepsake/replaced"))) {
+        const isRemoved = name.startsWith(".") || steps[at - 1]?.endsWith(`/${name}`);
+        if (isRemoved) await rm(join(folder, ".keepsake/replaced", name, "a.dat"), { force: true });
+      }
+    }
+    await recoverAs("run-2", folder);
+    const whole = await readdir(join(folder, ".keepsake/replaced/run-1")).catch(() => []);
+    expect(whole, `killed at ${at}`).toSatisfy((left: string[]) => left.length === 0 || left.includes("a.dat"));
+    await remove(folder)(createStep());
+    expect(await hiddenOf(folder)).toEqual([]);
+  }
 });
 
 test("stage() that fails, as a full or read-only disk does, leaves the data as it was and is cleaned away", async () => {

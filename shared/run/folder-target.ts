@@ -2,7 +2,7 @@ import { lstat, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunContext } from "../app.ts";
-import { ignore, isTemporary } from "../disk.ts";
+import { ignore, isTemporary, temporaryFor } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { hiddenFolder, requireSpace } from "../nas/nas.ts";
 import { namesIn, parseJson, sizeOf } from "../nas/points.ts";
@@ -48,6 +48,8 @@ const AsideRecord = z.object({
   at: z.number(),
   label: z.string(),
   sizeBytes: z.number().optional(),
+  /** What was set aside, so that an undo knows whether all of it is still there. */
+  names: z.array(z.string()).default([]),
 });
 
 /** Restores into a folder of files: what is there is set aside by renaming, what is new is renamed into place. */
@@ -62,9 +64,31 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
   const asideFolder = (id: string) => join(replaced, id);
   const asideRecord = (id: string) => join(replaced, `${id}.json`);
 
+  /** Without it nobody knows what is old and what is new, so no app may be started and nothing removed. */
+  const unknown = (why: string) =>
+    new Failure("restore_failed", `Cannot tell what a restore that was killed has moved in "${folder}": ${why}`, {
+      hint: `Nothing is lost: what was there is in "${replaced}", what was to come is in "${fresh}". Put into "${folder}" what shall be there, then remove "${work}", and from "${replaced}" the folder that has no .json beside it.`,
+    });
   const readJournal = async (): Promise<Journal | undefined> => {
-    const parsed = Journal.safeParse(parseJson(await readFile(journalPath, "utf8").catch(() => "")));
-    return parsed.success ? parsed.data : undefined;
+    const text = await readFile(journalPath, "utf8")
+      .catch(ignore("ENOENT", "ENOTDIR"))
+      .catch((cause) => {
+        throw new Failure("source_unreachable", `Cannot read "${journalPath}": ${cause.message}`, {
+          cause,
+          hint: "Is Keepsake run as the user that the data belongs to?",
+        });
+      });
+    if (text === undefined) {
+      // Only a swap that was neither finished nor undone leaves such a folder, and it had a journal.
+      for (const id of await namesIn(replaced).catch(() => [])) {
+        if (id.startsWith(".") || id.endsWith(".json") || (await there(asideRecord(id)))) continue;
+        if ((await namesIn(asideFolder(id)).catch(() => [])).length > 0) throw unknown(`"${journalPath}" is gone`);
+      }
+      return undefined;
+    }
+    const parsed = Journal.safeParse(parseJson(text));
+    if (!parsed.success) throw unknown(`"${journalPath}" is damaged`);
+    return parsed.data;
   };
   const writeJournal = (journal: Journal) => disk.replace(journalPath, JSON.stringify(journal));
   const moveIfThere = async (from: string, to: string) => {
@@ -98,8 +122,14 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
     await disk.removeEmptyDir(asideFolder(runId));
   };
 
+  const removeTemporaries = async (): Promise<boolean> => {
+    const left = (await namesIn(replaced).catch(ignore("ENOTDIR")))?.filter(isTemporary) ?? [];
+    for (const name of left) await disk.removeTree(join(replaced, name));
+    return left.length > 0;
+  };
+
   const finish = async () => {
-    for (const name of await namesIn(replaced)) if (isTemporary(name)) await disk.remove(join(replaced, name));
+    await removeTemporaries();
     await disk.removeTree(work);
   };
 
@@ -121,7 +151,7 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
     async recover(stopApp): Promise<Recovered> {
       const journal = await readJournal();
       if (!journal) {
-        if (!(await there(work))) return { action: "nothing" };
+        if (!(await there(work))) return { action: (await removeTemporaries()) ? "cleaned" : "nothing" };
         await finish();
         return { action: "cleaned" };
       }
@@ -152,6 +182,16 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       if (!(await there(asideFolder(aside.id)))) {
         throw new Failure("not_found", `Cannot undo: what "${aside.id}" set aside is not in "${replaced}" any more`);
       }
+      const record = AsideRecord.safeParse(parseJson(await readFile(asideRecord(aside.id), "utf8")));
+      const present = await namesIn(asideFolder(aside.id));
+      const missing = record.data?.names.filter((name) => !present.includes(name)) ?? [];
+      if (missing.length > 0) {
+        throw new Failure(
+          "not_found",
+          `Cannot undo: "${missing.join('", "')}" is not in "${asideFolder(aside.id)}" any more`,
+          { hint: `The app was not touched. What is left there can be put into "${folder}" by hand.` },
+        );
+      }
       await begin(aside.id);
     },
 
@@ -175,7 +215,7 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       const journal = await readJournal();
       if (!journal) throw new Error("commit() without swap()");
       const label = journal.out.length === 0 ? "nothing" : journal.out.join(", ");
-      const record = { runId: ctx.run.id, at: ctx.now(), label: label.slice(0, 500) };
+      const record = { runId: ctx.run.id, at: ctx.now(), label: label.slice(0, 500), names: journal.out };
       await disk.replace(asideRecord(ctx.run.id), JSON.stringify(record));
       await closeCommitted(journal);
     },
@@ -194,8 +234,11 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
     },
 
     async removeAside({ id }) {
-      await disk.removeTree(asideFolder(id));
+      // Under another name first: killed in the middle, half of it would be what an undo puts in place.
+      const leaving = temporaryFor(asideFolder(id));
+      await moveIfThere(asideFolder(id), leaving);
       await disk.remove(asideRecord(id));
+      await disk.removeTree(leaving);
     },
 
     async place(files, point, to) {
