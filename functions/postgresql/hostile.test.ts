@@ -143,6 +143,18 @@ test.each(Object.entries(attacks))(
   },
 );
 
+test("a password in a statement that fails is in no error", async () => {
+  const path = await changedCopy(lab, good, "secret.sql.gz", (dump) =>
+    dump.replace(
+      "--\n-- PostgreSQL database dump complete",
+      "CREATE USER MAPPING FOR keeper SERVER nowhere OPTIONS (user 'u', password 'hunter2');\n--\n-- PostgreSQL database dump complete",
+    ),
+  );
+  const error = (await restoreFile(lab.context(), path).catch((cause) => cause)) as Error;
+  expect(error.message).toMatch(/USER MAPPING FOR keeper SERVER nowhere OPTIONS \(user …/);
+  expect(error.message).not.toContain("hunter2");
+});
+
 test("production is what it was, after all of them", async () => {
   expect(differences(before, await databaseContent(await lab.connection("shared")))).toEqual([]);
 });

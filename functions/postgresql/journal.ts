@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Connection, rows } from "./connect.ts";
-import { scratchPrefix } from "./names.ts";
+import { isAsideName, scratchPrefix } from "./names.ts";
 import { quoteName, quoteText } from "./sql.ts";
 
 /*
@@ -56,6 +56,12 @@ function parseJournal(comment: string | null): Journal | undefined {
   }
 }
 
+/** A database's comment as a person wrote it: a journal that a dump brings, or a rename by hand left, is not believed. */
+export function ownComment(comment: string | null): string | null {
+  const journal = parseJournal(comment);
+  return journal ? ownComment(journal.comment) : comment;
+}
+
 interface FoundDatabase {
   readonly name: string;
   readonly allowsConnections: boolean;
@@ -88,9 +94,10 @@ export async function findDatabases(connection: Connection, database: string): P
   const prefix = scratchPrefix(database);
   const isScratch = ({ name }: FoundDatabase) => name.startsWith(prefix) && name.length === prefix.length + 8;
   const production = all.find(({ name }) => name === database);
+  // By its name too: what somebody has renamed is theirs.
   const asides = all.filter(
     (db): db is FoundDatabase & { journal: Journal } =>
-      db !== production && !isScratch(db) && (db.journal?.phase === "aside" || db.journal?.phase === "staged"),
+      isAsideName(database, db.name) && (db.journal?.phase === "aside" || db.journal?.phase === "staged"),
   );
   return {
     ...(production && { production }),

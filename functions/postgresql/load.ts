@@ -132,7 +132,8 @@ class Loader {
     } catch (error) {
       // A newer pg_dump sets what an older server does not know yet.
       if (/^SET /.test(sql) && sqlState(error) === "42704") return;
-      throw this.#failure(`run ${JSON.stringify(sql.slice(0, 120))}`, error);
+      // Up to the first text: options of a user mapping are a password.
+      throw this.#failure(`run ${JSON.stringify(sql.slice(0, 120).replace(/['$].*/s, "…"))}`, error);
     }
     this.#ctx.progress("loading", this.#doneBytes, this.#expected.sizeBytes);
   }

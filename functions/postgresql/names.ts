@@ -27,6 +27,12 @@ export function asideName(database: string, atMs: number, taken: ReadonlySet<str
   }
 }
 
+/** Whether a name is one that `asideName` gives. */
+export function isAsideName(database: string, name: string): boolean {
+  const [suffix] = /_old_\d{8}_\d{6}$/.exec(name) ?? [];
+  return suffix !== undefined && name === cut(database, maxNameBytes - suffix.length) + suffix;
+}
+
 function cut(name: string, bytes: number): string {
   let kept = name;
   while (Buffer.byteLength(kept) > bytes) kept = [...kept].slice(0, -1).join("");

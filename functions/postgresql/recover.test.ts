@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   backUp,
+  changedCopy,
   pointOf,
   restoreFile,
   startTestLab,
   type TestContext,
   type TestLab,
+  withFiles,
 } from "../../deploy/local/lab/postgresql/testing.ts";
 import type { Capture } from "../../shared/app.ts";
 import { DatabaseTarget } from "./database-target.ts";
@@ -165,4 +167,74 @@ test("recover() ends what the server still does for a run that died", async () =
   await recovered;
   expect(await production()).toBe("new");
   await dead.end().catch(() => {});
+});
+
+test("asides() leaves out what somebody has given another name: that is theirs, and is never dropped", async () => {
+  await makeProduction("new");
+  await restoreFile(lab.context({ runId: "first.1" }), saved.path, pointOf(saved));
+  const target = new DatabaseTarget(lab.context());
+  const [aside] = await target.asides();
+  await lab.sql("ALTER DATABASE shared_old_20251219_180000 RENAME TO shared_for_the_lawyers");
+  expect(await target.asides()).toEqual([]);
+  await target.removeAside(aside as never);
+  expect(await lab.names()).toContain("shared_for_the_lawyers");
+  expect(await production()).toBe("old");
+});
+
+test("recover() believes no journal that a dump brings as its database's comment", async () => {
+  await makeProduction("old");
+  const said = { keepsake: 1, run: "evil", at: "2025-01-01T00:00:00Z", database: "shared" };
+  for (const comment of [
+    { ...said, phase: "swapped", comment: "mine", aside: null },
+    { ...said, phase: "swapped", comment: `; ${JSON.stringify({ ...said, phase: "swapped", comment: "mine" })}` },
+  ]) {
+    await lab.sql(`COMMENT ON DATABASE shared IS 'mine'`);
+    const path = await changedCopy(lab, saved.path, "evil.sql.gz", (sql) =>
+      sql.replace('"comment":"mine"', `"comment":${JSON.stringify(`; ${JSON.stringify(comment)}`)}`),
+    );
+    await restoreFile(lab.context({ runId: "first.1" }), path);
+    expect(await new DatabaseTarget(lab.context()).recover()).toEqual({ action: "nothing" });
+    expect(await production()).toBe("old");
+  }
+});
+
+test("commit() fails when somebody has undone the swap meanwhile", async () => {
+  await makeProduction("new");
+  const dies = lab.context({
+    onStep: (what) => {
+      if (what.startsWith("commit")) throw new Killed(what);
+    },
+  });
+  const target = new DatabaseTarget(lab.context());
+  await withFiles(saved.path, (files) => target.stage(files, pointOf(saved)));
+  await target.swap();
+  await new DatabaseTarget(dies).recover();
+  await expect(target.commit()).rejects.toMatchObject({ code: "restore_failed" });
+  expect(await production()).toBe("new");
+});
+
+test("swap() ends sessions that come again and again, and whoever is set aside keeps what they wrote", async () => {
+  await makeProduction("new");
+  const { default: pg } = await import("pg");
+  const config = await lab.connection("shared");
+  let going = true;
+  let met = 0;
+  const crowd = Promise.all(
+    [1, 2, 3].map(async () => {
+      while (going) {
+        const client = new pg.Client(config);
+        client.on("error", () => {});
+        await client
+          .connect()
+          .then(() => client.query("SELECT pg_sleep(0.05)"))
+          .catch(() => (met += 1));
+        await client.end().catch(() => {});
+      }
+    }),
+  );
+  await restoreFile(lab.context({ runId: "first.1" }), saved.path, pointOf(saved));
+  going = false;
+  await crowd;
+  expect(met).toBeGreaterThan(0);
+  expect(await production()).toBe("old");
 });

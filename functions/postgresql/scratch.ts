@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { change, type DatabaseContext, withAdmin } from "./admin.ts";
 import { type Connection, rows, sqlState } from "./connect.ts";
 import type { DumpSummary } from "./dump/scan.ts";
-import { type Journal, writeJournal } from "./journal.ts";
+import { type Journal, ownComment, writeJournal } from "./journal.ts";
 import { dropMadeRoles, markRole } from "./made-roles.ts";
 import type { DatabaseFacts } from "./preamble.ts";
 import type { RestorePlan } from "./restore-plan.ts";
@@ -33,7 +33,7 @@ export async function makeScratch(
     run: ctx.run.id,
     at: new Date(ctx.now()).toISOString(),
     database: ctx.settings.database,
-    comment: plan.properties?.comment ?? null,
+    comment: ownComment(plan.properties?.comment ?? null),
     aside: null,
     back: null,
   };

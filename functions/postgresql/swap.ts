@@ -1,7 +1,7 @@
 import { Failure } from "../../shared/failures.ts";
 import { change, type DatabaseContext } from "./admin.ts";
 import type { Connection } from "./connect.ts";
-import { findDatabases, type Journal, writeComment, writeJournal } from "./journal.ts";
+import { findDatabases, type Journal, ownComment, writeComment, writeJournal } from "./journal.ts";
 import { keepMadeRoles } from "./made-roles.ts";
 import { asideName, scratchName } from "./names.ts";
 import { dropScratch } from "./scratch.ts";
@@ -33,7 +33,7 @@ export async function swapDatabases(ctx: DatabaseContext, admin: Connection, { n
     phase: "aside",
     run: ctx.run.id,
     at,
-    comment: production?.comment ?? null,
+    comment: ownComment(production?.comment ?? null),
     aside: null,
     back: null,
   };
@@ -116,9 +116,18 @@ export async function undoSwap(ctx: DatabaseContext, admin: Connection): Promise
 export async function commitSwap(ctx: DatabaseContext, admin: Connection): Promise<void> {
   const { database } = ctx.settings;
   const { production } = await findDatabases(admin, database);
-  if (production?.journal?.phase !== "swapped") return;
+  const journal = production?.journal;
+  if (journal?.phase !== "swapped" || journal.run !== ctx.run.id) {
+    throw new Failure(
+      "restore_failed",
+      `Cannot keep what was restored: the swap of "${database}" was undone meanwhile`,
+      {
+        hint: "Another Keepsake works on this database too. One of the two has to go.",
+      },
+    );
+  }
   await change(ctx, admin, `commit the restore of ${database}`, [
-    writeComment(database, production.journal.comment),
+    writeComment(database, journal.comment),
     ...(await keepMadeRoles(admin, database)),
   ]);
 }
