@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Artefact } from "../app.ts";
@@ -157,4 +157,17 @@ test("listPoints() lets points share a file, and lists it as no point of its own
   ]);
   await rm(join(folders.history, shared.name));
   expect((await listPoints(folders, both)).map(({ good }) => good)).toEqual([false, false]);
+});
+
+test("listPoints() fails when a file is there that nothing can be learnt of, and decides nothing without it", async () => {
+  const { folders } = await makeNas();
+  await makePoint(folders, first, { sequence: 1 });
+  const path = join(folders.history, nameOf(first));
+  await rm(path);
+  // Stands for an NFS error: what is behind this link cannot be told.
+  await symlink(path, path);
+  await expect(listPoints(folders, artefacts)).rejects.toMatchObject({ code: "nas_unreachable" });
+  await rm(path);
+  await symlink("gone", path);
+  expect(await listPoints(folders, artefacts)).toEqual([]);
 });

@@ -61,6 +61,7 @@ export interface RestorePoint {
 /**
  * All restore points of an app, oldest first: by sequence where they have one, the incumbent's before, by time.
  * Unknown files are not seen. A manifest none of whose files is there is no point (see `orphanManifests`).
+ * @throws {Failure} `nas_unreachable` when nothing can be learnt of a file: without it an older point would be the newest.
  */
 export async function listPoints(folders: AppFolders, artefacts: readonly Artefact[]): Promise<RestorePoint[]> {
   // One after the other: a NAS that hangs in the middle then holds one thread of four, not all.
@@ -116,7 +117,10 @@ async function listFiles(folder: string, artefacts: readonly Artefact[], pinned:
       const parsed = naming.parse(name);
       if (!parsed) continue;
       const path = join(folder, name);
-      const info = await stat(path).catch(() => undefined);
+      const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code === "ENOENT") return undefined;
+        throw new Failure("nas_unreachable", `Cannot look at "${path}": ${cause.message}`, { cause });
+      });
       if (!info?.isFile()) continue;
       const { id: key, takenAtMs, label } = parsed;
       found.push({

@@ -1,4 +1,4 @@
-import { link, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, lstat, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { listPoints, type Manifest, newestGood, type RestorePoint } from "../nas/points.ts";
@@ -62,6 +62,14 @@ test("ensurePublished() makes latest.* a file of its own when somebody made it a
   expect((await ensure(gate))?.mended).toHaveLength(1);
   expect((await stat(history)).nlink).toBe(1);
   expect((await stat(latest)).ino).not.toBe((await stat(history)).ino);
+});
+
+test("ensurePublished() makes latest.* a file of its own when somebody made it a link to the history", async () => {
+  const { ensure, gate, history, latest } = await published();
+  await rm(latest);
+  await symlink(history, latest);
+  expect((await ensure(gate))?.mended).toHaveLength(1);
+  expect((await lstat(latest)).isFile()).toBe(true);
 });
 
 test("ensurePublished() marks a point whose file is not what it was as damaged, so that it counts for nothing", async () => {

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AnyAppType } from "../app.ts";
 import { type Disk, isSameFile } from "../disk.ts";
@@ -51,8 +51,9 @@ export async function ensurePublished(
     const artefact = type.artefacts.find((candidate) => candidate.kind === kind);
     if (!artefact) continue;
     const latest = join(folders.backups, artefact.latest);
-    // A hard link has the right content, but whoever writes into it writes into the history.
-    if ((await holds(latest, artefact.latest, sha256)) && !(await isSameFile(latest, file.path))) continue;
+    // A link has the right content, but whoever writes into it writes into the history.
+    const isOwn = async () => (await lstat(latest)).isFile() && !(await isSameFile(latest, file.path));
+    if ((await holds(latest, artefact.latest, sha256)) && (await isOwn())) continue;
     await publishLatest(folders, artefact, { path: file.path, sha256, takenAtMs: point.takenAtMs }, disk, signal);
     const fingerprint = await fingerprintOf(latest);
     if (fingerprint !== undefined) fingerprints[artefact.latest] = fingerprint;
