@@ -39,11 +39,13 @@ export function postgresqlLab(root: string): LabApp {
     async make() {
       const server = await startLabServer({ folder });
       await fillLabDatabase(server, { database, notes: 20_000 });
-      const { host, port, user } = server;
+      const { host, port, user, bin } = server;
+      // Debian's is found again, after an upgrade too; Homebrew's is not on the PATH.
+      const elsewhere = !bin.startsWith("/usr/lib/postgresql/");
       const size = await ask("SELECT pg_database_size(current_database()) AS answer", database);
       const version = await ask("SELECT split_part(current_setting('server_version'), ' ', 1) AS answer", database);
       return {
-        settings: { host, port, user, database, passwordFile: "./postgresql/password" },
+        settings: { host, port, user, database, passwordFile: "./postgresql/password", ...(elsewhere && { bin }) },
         about: `database "${database}" of ${formatBytes(Number(size))}, version ${version}; its server on ${host}:${port}, data in ${server.folder}`,
       };
     },

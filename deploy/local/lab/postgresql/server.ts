@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chown, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "../free-port.ts";
+import { findServerBin } from "./server-bin.ts";
 
 const run = promisify(execFile);
 
@@ -26,7 +27,7 @@ export interface LabServerOptions {
    * follows from this path: a server refuses to run as root, and the user `postgres` may not be able to enter here.
    */
   readonly folder: string;
-  /** Folder of initdb and postgres; the newest under /usr/lib/postgresql when absent. */
+  /** Folder of initdb and postgres; what `findServerBin` finds when absent. */
   readonly bin?: string;
   /** A free one when absent; a server that was made before keeps its own. */
   readonly port?: number;
@@ -41,7 +42,7 @@ export interface LabServerOptions {
  * Everybody needs a password. It goes on running when this process ends; a running one is found again.
  */
 export async function startLabServer(options: LabServerOptions): Promise<LabServer> {
-  const bin = options.bin ?? (await newestBin());
+  const bin = options.bin ?? (await findServerBin());
   const owner = await serverUser();
   const folder = await dataFolder(options.folder, owner);
   const data = join(folder, "data");
@@ -63,7 +64,7 @@ export async function findLabServer({
 }: Pick<LabServerOptions, "folder" | "bin">): Promise<LabServer | undefined> {
   const dataIn = await dataFolder(folder, await serverUser());
   if (!(await exists(confIn(join(dataIn, "data"))))) return undefined;
-  return describe(folder, dataIn, options.bin ?? (await newestBin()));
+  return describe(folder, dataIn, options.bin ?? (await findServerBin()));
 }
 
 /** Written last, so it also says that the server was made to its end. */
@@ -184,6 +185,11 @@ async function labServerPid(data: string): Promise<number | undefined> {
   const text = await readFile(join(data, "postmaster.pid"), "utf8").catch(() => "");
   const pid = Number.parseInt(text, 10);
   if (!(pid > 0)) return undefined;
+  if (process.platform === "linux") {
+    // The file outlives a power cut, and another program may have its pid by now.
+    const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+    return name.trim() === "postgres" ? pid : undefined;
+  }
   try {
     process.kill(pid, 0);
     return pid;
@@ -197,16 +203,6 @@ async function as(user: User | undefined, file: string, args: string[], cwd: str
   await run(file, args, { cwd, env, ...(user && user) }).catch((error: Error & { stderr?: string }) => {
     throw new Error(`Cannot run ${file}: ${error.stderr?.trim() || error.message}`, { cause: error });
   });
-}
-
-async function newestBin(): Promise<string> {
-  const root = "/usr/lib/postgresql";
-  const majors = (await readdir(root).catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
-  for (const major of majors.sort((a, b) => b - a)) {
-    const bin = join(root, String(major), "bin");
-    if (await exists(join(bin, "initdb"))) return bin;
-  }
-  throw new Error(`Cannot find a PostgreSQL server: ${root}/<version>/bin/initdb is wanted (Debian: postgresql)`);
 }
 
 const exists = (path: string) =>
