@@ -23,7 +23,7 @@ install_packages() {
   major=${found#v}
   [ "${major%%.*}" -ge 20 ] || fail "$wanted Found: $found."
   say "Installing the npm packages, among them Node 24 (npm ci)"
-  npm ci --include=dev --no-audit --no-fund --loglevel=error >&2 || fail "npm ci failed; what it says stands above."
+  npm ci --include=dev --no-audit --no-fund --no-update-notifier --loglevel=error >&2 || fail "npm ci failed; what it says stands above."
   [ -x "$node" ] || fail "npm did not install Node 24. Is ignore-scripts set? Try: npm rebuild node --ignore-scripts=false"
   cp package-lock.json "$stamp"
 }
@@ -44,7 +44,7 @@ install_postgres() {
   elif ! command -v apt-get >/dev/null 2>&1; then
     fail "PostgreSQL's server and client are needed (postgres, initdb, pg_dump, psql). Install them from your system's packages."
   elif [ "$(id -u)" != 0 ]; then
-    fail "PostgreSQL's server and client are needed. Type: sudo apt-get update && sudo apt-get install -y postgresql postgresql-client"
+    fail "PostgreSQL's server and client are needed. Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql postgresql-client"
   fi
   say "Installing PostgreSQL's server and client (apt-get install postgresql postgresql-client)"
   # Debian would make a database of the system's own and start it; nobody asked for that.
@@ -52,6 +52,8 @@ install_postgres() {
   mkdir -p "${no_cluster%/*}"
   echo 'create_main_cluster = false' >"$no_cluster"
   trap 'rm -f "$no_cluster"' EXIT
+  trap 'exit 130' INT # without these Debian's sh ends without a word to EXIT
+  trap 'exit 143' TERM HUP
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q >&2 || fail "apt-get update failed; what it says stands above."
   apt-get install -q -y --no-install-recommends postgresql postgresql-client >&2 ||

@@ -79,7 +79,9 @@ test("setup.sh names the Node that it needs to begin with", async () => {
 test("setup.sh without root prints the line that installs PostgreSQL", async () => {
   await program("apt-get", 'echo "apt-get $*" >>calls');
   const { code, text, calls } = await setUp();
-  expect(text).toContain("Type: sudo apt-get update && sudo apt-get install -y postgresql postgresql-client\n");
+  expect(text).toContain(
+    "Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql postgresql-client\n",
+  );
   expect({ code, calls }).toEqual({ code: 1, calls: [expect.stringMatching(/^npm/)] });
   expect(await setUp("tools")).toMatchObject({ code: 0, text: "" });
 });
