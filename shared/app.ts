@@ -22,6 +22,8 @@ export interface AppType<Settings, Src extends Source = Source> {
   readonly title: string;
   /** The app's own settings in keepsake.yaml, with the asker's site as defaults. A strict object. */
   readonly settings: z.ZodType<Settings>;
+  /** Where the data is, written the same way for the same data: no two apps may have it in one place. */
+  place?(settings: Settings): string;
   /** Restore points kept when the settings do not say otherwise. */
   readonly keep: number;
   /** The files of a restore point. */

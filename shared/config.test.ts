@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { loadConfig, parseConfig } from "./config.ts";
 import { boxType, tempFolder } from "./testing.ts";
 
 const path = "/srv/keepsake/keepsake.yaml";
+const box = { ...boxType, place: ({ folder }: { folder: string }) => resolve(folder) };
 const crate = { ...boxType, type: "crate", title: "Crate", keep: 7 };
-const parse = (text: string) => parseConfig(text, path, [boxType, crate]);
+const parse = (text: string) => parseConfig(text, path, [box, crate]);
 
 /** The mistakes that a refusal names, one a line. */
 function mistakes(text: string): string[] {
@@ -132,6 +133,14 @@ test("parseConfig() refuses names that are no folder, no make target or no part 
   }
   for (const name of ["a", "7dtd", "open-webui", "x".repeat(63)])
     expect(mistakes(`apps: { ${name}: { type: box } }`), name).toEqual([]);
+});
+
+test("parseConfig() refuses two apps with the same data: each would undo the other's restores", () => {
+  expect(mistakes("apps: { box: { folder: /srv/a }, second: { type: box, folder: /srv/x/../a/ } }")).toEqual([
+    'apps.second: data of its own is wanted, is that of "box" (/srv/a)',
+  ]);
+  expect(mistakes("apps: { box: {}, second: { type: box } }")).toHaveLength(1);
+  expect(mistakes("apps: { box: { folder: /srv/a }, second: { type: box, folder: /srv/b } }")).toEqual([]);
 });
 
 test("parseConfig() refuses what is no mapping, and no YAML", () => {

@@ -150,6 +150,10 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     const settings = type.settings.safeParse(absolutePaths(of(false), path));
     if (!settings.success) bad(`apps.${name}`, settings.error);
     if (!shared.success || !settings.success) continue;
+    const place = type.place?.(settings.data);
+    const other = apps.find((app) => app.type === type && app.type.place?.(app.settings) === place);
+    if (other && place !== undefined)
+      problems.push(`apps.${name}: data of its own is wanted, is that of "${other.name}" (${place})`);
     apps.push({ name, type, keep: shared.data.keep ?? type.keep, common: shared.data, settings: settings.data });
   }
   if (!file.success || problems.length > 0) throw invalid(path, problems);

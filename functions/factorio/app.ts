@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { z } from "zod";
 import type { AppType, Source } from "../../shared/app.ts";
 import { historyNaming } from "../../shared/nas/naming.ts";
@@ -46,6 +47,7 @@ export const app: AppType<Settings, FactorioSource> = {
   type: "factorio",
   title: "Factorio",
   settings: Settings,
+  place: ({ saves }) => resolve(saves),
   keep: 5,
   artefacts: [
     {

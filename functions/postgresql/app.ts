@@ -7,6 +7,7 @@ export const app: AppType<Settings> = {
   type: "postgresql",
   title: "PostgreSQL",
   settings: Settings,
+  place: ({ host, port, database }) => `${host}:${port}/${database}`,
   keep: 7,
   artefacts: [
     {
