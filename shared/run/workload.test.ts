@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createStep, type Step } from "../step.ts";
@@ -147,7 +147,13 @@ test("stop(), start() and status lines that hang are given up on as well", async
   }
 });
 
-test("stoppedBy() takes a mark that cannot be read for none", async () => {
+test("stoppedBy() fails when there is a mark that cannot be read: the app would never be brought back", async () => {
+  const { workload, markPath } = await server();
+  await mkdir(markPath, { recursive: true });
+  await expect(workload.stoppedBy()).rejects.toMatchObject({ code: "workload_failed" });
+});
+
+test("stoppedBy() takes a mark that is damaged for none", async () => {
   const { workload, markPath, boot } = await server();
   await boot();
   await workload.stop("run-1");

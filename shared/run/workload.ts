@@ -40,7 +40,14 @@ export function commandWorkload(options: {
     return { stoppedBy: async () => undefined, stop: async () => {}, start: async () => {}, release: async () => {} };
   }
   const readMark = async () => {
-    const parsed = Mark.safeParse(parseJson(await readFile(markPath, "utf8").catch(() => "")));
+    const text = await readFile(markPath, "utf8").catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return "";
+      throw new Failure("workload_failed", `Cannot tell whether "${app}" was stopped by Keepsake: ${cause.message}`, {
+        cause,
+        hint: "Is Keepsake run as the user that it was run as before?",
+      });
+    });
+    const parsed = Mark.safeParse(parseJson(text));
     return parsed.success ? parsed.data : undefined;
   };
   const timeoutMs = commands.timeoutSeconds * 1000;
