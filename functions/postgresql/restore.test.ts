@@ -92,6 +92,18 @@ test("restore makes the database when it is gone, and the missing roles without 
   ).toEqual([{ rolcanlogin: false, rolpassword: null, reads: true, said: null }]);
 });
 
+test("restore brings back foreign servers with their user mappings", async () => {
+  await lab.sql(
+    `CREATE EXTENSION postgres_fdw; CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw;
+     CREATE USER MAPPING FOR keeper SERVER other OPTIONS (user 'u', password 'p')`,
+    "shared",
+  );
+  const mapped = await backUp(lab, "mapped.sql.gz");
+  const mappings = "SELECT usename, array_to_string(umoptions, ' ') AS options FROM pg_user_mappings";
+  await restoreFile(lab.context({ allow: ["superuser-owner"] }), mapped.path, pointOf(mapped));
+  expect(await lab.sql(mappings, "shared")).toEqual([{ usename: "keeper", options: "password=p user=u" }]);
+});
+
 test("present() tells what is there, and undefined for an empty database", async () => {
   const target = new DatabaseTarget(lab.context());
   expect(await target.present()).toMatchObject({

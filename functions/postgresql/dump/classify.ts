@@ -64,6 +64,12 @@ export function classify(sql: string): Statement {
   }
 }
 
+const outside = ["database", "system", "role", "user", "group", "tablespace"];
+
+/** A user mapping is a foreign server's, which is in the database. */
+const isOutside = ([, second = "", third]: string[]) =>
+  outside.includes(second) && !(second === "user" && third === "mapping");
+
 function alter(sql: string, words: string[]): Statement {
   const [, second, third] = words;
   const rights = rightsStatement(sql);
@@ -72,7 +78,7 @@ function alter(sql: string, words: string[]): Statement {
   if (second === "event" || second === "subscription" || (second === "publication" && /\bSCHEMA\b/i.test(sql))) {
     return superuser(sql, words);
   }
-  return ["database", "system", "role", "user", "group", "tablespace"].includes(second ?? "")
+  return isOutside(words)
     ? refused(words, `nothing outside of the database (${second}) is wanted`)
     : third === undefined
       ? refused(words, "pg_dump writes no such statement")
@@ -101,9 +107,7 @@ function create(sql: string, words: string[]): Statement {
   if (second === "publication" && /\bALL\s+TABLES\b|\bSCHEMA\b/i.test(sql)) {
     return superuser(sql, words);
   }
-  return ["database", "role", "user", "group", "tablespace"].includes(second ?? "")
-    ? refused(words, `nothing outside of the database (${second}) is wanted`)
-    : { kind: "run" };
+  return isOutside(words) ? refused(words, `nothing outside of the database (${second}) is wanted`) : { kind: "run" };
 }
 
 /** What the admin made before the dump's role began cannot be commented on by that role. */
