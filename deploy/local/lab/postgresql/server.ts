@@ -52,6 +52,7 @@ export async function startLabServer(options: LabServerOptions): Promise<LabServ
     await make({ ...options, bin, folder, data, passwordFile: passwordFileIn(options.folder), owner });
   }
   if ((await labServerPid(data)) === undefined) {
+    await forgetLostServer(data);
     await as(owner, join(bin, "pg_ctl"), ["start", "-w", "-t", "60", "-D", data, "-l", join(folder, "log")], folder);
   }
   return describe(options.folder, folder, bin);
@@ -182,20 +183,31 @@ const socketFits = (folder: string) => Buffer.byteLength(join(folder, ".s.PGSQL.
 
 /** @returns The server's process, undefined when none runs on this data. */
 async function labServerPid(data: string): Promise<number | undefined> {
-  const text = await readFile(join(data, "postmaster.pid"), "utf8").catch(() => "");
-  const pid = Number.parseInt(text, 10);
-  if (!(pid > 0)) return undefined;
-  if (process.platform === "linux") {
-    // The file outlives a power cut, and another program may have its pid by now.
-    const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
-    return name.trim() === "postgres" ? pid : undefined;
-  }
+  const pid = await pidIn(data);
+  if (pid === undefined || (await isAnotherProgram(pid))) return undefined;
   try {
     process.kill(pid, 0);
     return pid;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM" ? pid : undefined;
   }
+}
+
+/** A server would refuse to start for the pid file of one that lost its power, when another program has that pid now. */
+async function forgetLostServer(data: string): Promise<void> {
+  const pid = await pidIn(data);
+  if (pid !== undefined && (await isAnotherProgram(pid))) await rm(join(data, "postmaster.pid"), { force: true });
+}
+
+async function pidIn(data: string): Promise<number | undefined> {
+  const pid = Number.parseInt(await readFile(join(data, "postmaster.pid"), "utf8").catch(() => ""), 10);
+  return pid > 0 ? pid : undefined;
+}
+
+/** Known on Linux alone. */
+async function isAnotherProgram(pid: number): Promise<boolean> {
+  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+  return name !== "" && name.trim() !== "postgres";
 }
 
 async function as(user: User | undefined, file: string, args: string[], cwd: string): Promise<void> {

@@ -1,0 +1,36 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type LabServer, removeLabServer, startLabServer, stopLabServer } from "./server.ts";
+
+let root: string;
+let server: LabServer;
+const start = () => startLabServer({ folder: join(root, "server"), volatile: true });
+const pidFile = () => join(server.folder, "data/postmaster.pid");
+const pid = async () => Number.parseInt(await readFile(pidFile(), "utf8"), 10);
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "keepsake-pg-"));
+  server = await start();
+}, 60_000);
+afterAll(async () => {
+  await removeLabServer(server);
+  await rm(root, { recursive: true });
+});
+
+test("startLabServer() finds the server that runs", async () => {
+  const before = await pid();
+  expect(await start()).toEqual(server);
+  expect(await pid()).toBe(before);
+});
+
+test.runIf(process.platform === "linux")(
+  "startLabServer() starts one when another program has the pid of a server that lost its power",
+  async () => {
+    await stopLabServer(server);
+    await writeFile(pidFile(), `${process.pid}\n`, { mode: 0o600 });
+    await start();
+    expect(await pid()).not.toBe(process.pid);
+  },
+);
