@@ -66,7 +66,7 @@ test("publishPoint() stopped dead at any change leaves the point whole or not at
     if (points.length > 1) expect(points[1]).toMatchObject({ id: second, good: true });
     // What the next run does before anything else.
     await clearStaging(folders, testDisk());
-    await removeOrphanManifests(folders, points, async () => true, testDisk());
+    await removeOrphanManifests(folders, points, world.manifest.runId, testDisk());
     expect((await readManifests(folders)).map(({ id }) => id).toSorted()).toEqual(points.map(({ id }) => id));
     expect(await readTree(folders.staging)).toEqual({});
   }
@@ -178,7 +178,7 @@ test("removePoints() and removeOrphanManifests() stopped dead at any change leav
     const folders = await world();
     await stopDeadAt(at, prune(folders));
     expect(newestGood(await listPoints(folders, artefacts))?.id).toBe(third);
-    await removeOrphanManifests(folders, await listPoints(folders, artefacts), async () => true, testDisk());
+    await removeOrphanManifests(folders, await listPoints(folders, artefacts), "no run", testDisk());
     await prune(folders)(async (_, change) => change());
     expect(Object.keys(await readTree(folders.history))).toEqual([nameOf(third)]);
     expect((await readManifests(folders)).map(({ id }) => id)).toEqual([third]);

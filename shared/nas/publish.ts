@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Artefact } from "../app.ts";
-import type { Disk } from "../disk.ts";
+import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { type AppFolders, hiddenFolder } from "./nas.ts";
 import { type Manifest, manifestPath, namesIn, type RestorePoint, readManifests } from "./points.ts";
@@ -73,19 +73,19 @@ export async function sha256Of(path: string, signal?: AbortSignal): Promise<stri
 }
 
 /**
- * Removes manifests of publishes that never came to their files. Others without files stay: somebody may have moved
+ * Removes the manifest of a publish that never came to its files. Others without files stay: somebody may have moved
  * history/ away for a while, and a file that comes back shall be known.
- * @param unfinished Whether the run that wrote it was killed.
+ * @param runId The run that was killed.
  */
 export async function removeOrphanManifests(
   folders: AppFolders,
   points: readonly RestorePoint[],
-  unfinished: (runId: string) => Promise<boolean>,
+  runId: string,
   disk: Disk,
 ): Promise<void> {
   const alive = new Set(points.filter((point) => point.manifest).map((point) => point.id));
-  for (const { id, runId } of await readManifests(folders)) {
-    if (!alive.has(id) && (await unfinished(runId))) await disk.remove(manifestPath(folders, id));
+  for (const manifest of await readManifests(folders)) {
+    if (manifest.runId === runId && !alive.has(manifest.id)) await disk.remove(manifestPath(folders, manifest.id));
   }
 }
 
@@ -156,6 +156,11 @@ export async function writeSums(
 
 /** Removes what killed runs left in the staging folder. */
 export async function clearStaging(folders: AppFolders, disk: Disk): Promise<number> {
+  // A link in its place leads to somebody else's files.
+  if ((await lstat(folders.staging).catch(ignore("ENOENT")))?.isSymbolicLink()) {
+    await disk.remove(folders.staging);
+    return 0;
+  }
   const names = await namesIn(folders.staging);
   for (const name of names) await disk.removeTree(join(folders.staging, name));
   return names.length;

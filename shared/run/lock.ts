@@ -106,7 +106,9 @@ function busy({ run, holder }: Entry, state: "alive" | "unknown", path: string):
 const pathOf = (folder: string, number: number) => join(folder, `${String(number).padStart(10, "0")}.json`);
 
 async function numbersIn(folder: string): Promise<number[]> {
-  return (await namesIn(folder)).filter((name) => /^\d{10}\.json$/.test(name)).map((name) => Number.parseInt(name, 10));
+  return (await namesIn(folder))
+    .filter((name) => /^\d{10,15}\.json$/.test(name))
+    .map((name) => Number.parseInt(name, 10));
 }
 
 async function topEntry(folder: string): Promise<{ number: number; path: string; entry?: Entry } | undefined> {

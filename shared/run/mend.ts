@@ -5,14 +5,13 @@ import type { AppFolders } from "../nas/nas.ts";
 import { listPoints, namesIn } from "../nas/points.ts";
 import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
 import type { AppRun } from "./app-run.ts";
-import { hasOutcome } from "./outbox.ts";
 
 /**
  * Puts right what killed runs have left, before anything else is done: half a restore, a stopped app, staging,
  * temporary files, a manifest whose files never came. Nothing to put right is the normal case, and changes nothing.
  * @returns What was put right, for people.
  */
-export async function mend({ ctx, type, folders, workload, config }: AppRun): Promise<string[]> {
+export async function mend({ ctx, type, folders, workload, config, abandoned }: AppRun): Promise<string[]> {
   const mended: string[] = [];
   const target = (await type.loadRestore()).target(ctx);
   const stoppedBy = await workload.stoppedBy();
@@ -31,8 +30,9 @@ export async function mend({ ctx, type, folders, workload, config }: AppRun): Pr
   await workload.release();
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
   await removeTemporaries(folders, ctx.disk);
-  const unfinished = async (runId: string) => !(await hasOutcome(folders, runId));
-  await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), unfinished, ctx.disk);
+  if (abandoned) {
+    await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), abandoned.id, ctx.disk);
+  }
   await removeOldAsides(ctx, target, config.common.keepReplacedDays);
   return mended;
 }

@@ -237,14 +237,16 @@ async function replaceData(
   ctx.progress("done");
 }
 
-/** What earlier restores replaced is kept for days if there is room; a restore that lacks it takes theirs, oldest first. */
+/** What earlier restores replaced is kept for days if there is room; a restore that lacks it takes theirs, but the newest. */
 async function stageWithRoom({ ctx }: AppRun, target: RestoreTarget, stage: () => Promise<void>): Promise<void> {
   for (;;) {
     try {
       return await stage();
     } catch (error) {
-      const oldest = toFailure(error).code === "no_space" ? (await target.asides()).at(-1) : undefined;
-      if (!oldest) throw error;
+      const asides = toFailure(error).code === "no_space" ? await target.asides() : [];
+      const oldest = asides.at(-1);
+      // The last one stays: a restore that can never fit must not cost what an undo would put back.
+      if (!oldest || asides.length === 1) throw error;
       await target.rollBack();
       ctx.warn(`There was no room: what ${oldest.id} had replaced (${oldest.label}) was removed early`);
       await target.removeAside(oldest);
