@@ -43,7 +43,7 @@ async function contentOf(folder: string): Promise<Record<string, string>> {
 
 const loadGame = (folder: string) => Game.load({ folder, autosaveSlots: 3, levelBytes: 1000, saveMs: 0 });
 
-test("restore puts the saved bytes in place, moves every other save aside, and touches nothing else", async () => {
+test("restore puts the saved bytes in place, moves every other save aside, and touches nothing else, not even half a save", async () => {
   const { root, saves, target, files, before } = await lab();
   await target.stage(files, point);
   expect(await contentOf(saves)).toEqual(before);
@@ -51,6 +51,7 @@ test("restore puts the saved bytes in place, moves every other save aside, and t
   await target.commit();
   expect(await contentOf(saves)).toEqual({
     "homelab.zip": (await readFile(join(root, "backup.zip"))).toString("base64"),
+    "_autosave2.tmp.zip": before["_autosave2.tmp.zip"],
     "notes.txt": before["notes.txt"],
   });
 });

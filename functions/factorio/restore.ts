@@ -9,7 +9,7 @@ import type { Settings } from "./app.ts";
 import { mapIdentity } from "./map-identity.ts";
 import { openRcon } from "./rcon-save.ts";
 import { proveSave } from "./save-zip.ts";
-import { listSaves, mapHashOf } from "./saves-folder.ts";
+import { isCompleteSave, listSaves, mapHashOf } from "./saves-folder.ts";
 
 export const restore: RestoreApp<Settings> = {
   needsStop: true,
@@ -46,9 +46,12 @@ export const restore: RestoreApp<Settings> = {
   },
 };
 
-/** Every zip, because a server loads the latest one, and half written ones, because old servers load them too. */
+/**
+ * Every complete save, because a server loads the latest one. Half-written ones stay: the image deletes them at its
+ * start, wherever below this folder they lie, and no server takes them for the latest once the restored save is newer.
+ */
 function replaces(names: readonly string[]): string[] {
-  return names.filter((name) => /\.zip$/i.test(name));
+  return names.filter(isCompleteSave);
 }
 
 /** The bytes as they are, under the name of the settings, for the user whom the folder belongs to. */
