@@ -1,7 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { labConnection } from "./fill.ts";
 import { type LabServer, removeLabServer, startLabServer, stopLabServer } from "./server.ts";
 
 let root: string;
@@ -34,3 +36,13 @@ test.runIf(process.platform === "linux")(
     expect(await pid()).not.toBe(process.pid);
   },
 );
+
+test("startLabServer() makes a server anew when the folder it belonged to was deleted", async () => {
+  const before = await readFile(server.passwordFile, "utf8");
+  await rm(server.passwordFile);
+  server = await start();
+  expect(await readFile(server.passwordFile, "utf8")).not.toBe(before);
+  const client = new pg.Client(await labConnection(server, "postgres"));
+  await client.connect();
+  await client.end();
+});

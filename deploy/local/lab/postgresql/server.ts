@@ -47,9 +47,12 @@ export async function startLabServer(options: LabServerOptions): Promise<LabServ
   const folder = await dataFolder(options.folder, owner);
   const data = join(folder, "data");
   await mkdir(options.folder, { recursive: true });
-  if (!(await exists(confIn(data)))) {
+  const passwordFile = passwordFileIn(options.folder);
+  // Without its password it belongs to a folder that was deleted and made again: its data lies elsewhere, as root.
+  if (!(await exists(confIn(data))) || !(await exists(passwordFile))) {
+    await stopLabServer({ folder, bin });
     await rm(data, { recursive: true, force: true });
-    await make({ ...options, bin, folder, data, passwordFile: passwordFileIn(options.folder), owner });
+    await make({ ...options, bin, folder, data, passwordFile, owner });
   }
   if ((await labServerPid(data)) === undefined) {
     await forgetLostServer(data);
@@ -64,7 +67,7 @@ export async function findLabServer({
   ...options
 }: Pick<LabServerOptions, "folder" | "bin">): Promise<LabServer | undefined> {
   const dataIn = await dataFolder(folder, await serverUser());
-  if (!(await exists(confIn(join(dataIn, "data"))))) return undefined;
+  if (!(await exists(confIn(join(dataIn, "data")))) || !(await exists(passwordFileIn(folder)))) return undefined;
   return describe(folder, dataIn, options.bin ?? (await findServerBin()));
 }
 
