@@ -102,6 +102,8 @@ export interface BackupApp<Settings, Src extends Source = Source> {
    * @throws {Failure} `backup_damaged` (which file, where, why), `backup_hostile`.
    */
   verify(files: ReadonlyMap<string, ReadBack>, options: { signal?: AbortSignal }): Promise<Verified>;
+  /** What a user should know of how a new point differs from the one before: another version of the game. Only told. */
+  changes?(before: Facts, now: Facts): string[];
 }
 
 export interface Verified {

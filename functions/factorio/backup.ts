@@ -41,6 +41,14 @@ export const backup: BackupApp<Settings, FactorioSource> = {
     const { mapHash, ...facts } = await proveSave(file, signal);
     return { facts, ...(mapHash !== undefined && { identity: mapIdentity(mapHash) }) };
   },
+
+  // The map stays the same one, so this is no reason to refuse; but an older server cannot load the save any more.
+  changes({ gameVersion: before }, { gameVersion: now }) {
+    if (before === undefined || now === undefined || before === now) return [];
+    return [
+      `The game's version changed from ${before} to ${now}: a server of the old version cannot load the new saves`,
+    ];
+  },
 };
 
 /** Looks again when the chosen slot is rotated away before it is open. */

@@ -57,6 +57,7 @@ export async function runBackup(run: AppRun): Promise<Result> {
       ...(capture.sizeBytes !== undefined && { sizeBytes: capture.sizeBytes }),
     });
     const verified = await verifyStaged(run, app, stagingFolder, staged);
+    if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
     return await publish(run, { source, capture, staged, stagingFolder, verified, points, newest });
   } finally {
     await ctx.disk.removeTree(stagingFolder);

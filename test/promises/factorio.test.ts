@@ -598,3 +598,16 @@ test("a changed byte that the format does not care about is found by the checksu
   expect(outcome.message).toContain("sha256");
   expect(await contentHash(save)).toBe(before);
 });
+
+test("another version of the game is warned about, and no reason to refuse the same map", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const { points: manifests } = openNas(places(folder).nas).app("factorio");
+  const path = join(manifests, (await readdir(manifests))[0] as string);
+  const manifest = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...manifest, facts: { ...manifest.facts, gameVersion: "1.1.110" } }));
+  await play(folder, 2000);
+  const { outcome } = await backUp();
+  expect(outcome.outcome).toBe("created");
+  expect(outcome.warnings).toEqual([expect.stringContaining("version changed from 1.1.110 to 2.0.72")]);
+});
