@@ -138,7 +138,7 @@ test("examine() says so when the game saves somewhere else", async () => {
   const elsewhere = await lab();
   const settings = {
     ...ctx.settings,
-    rcon: { ...rcon, host: "127.0.0.1", port: elsewhere.rcon.port, timeoutSeconds: 0.1 },
+    rcon: { ...rcon, host: "127.0.0.1", port: elsewhere.rcon.port, timeoutSeconds: 2 },
   };
   await backup.examine({ ...ctx, settings });
   expect(warnings).toEqual([expect.stringContaining("is this its folder?")]);
