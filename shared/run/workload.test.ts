@@ -125,13 +125,13 @@ test("stop() and start() say which line failed, with its exit status and what it
 });
 
 test("stop() and start() give up after the time that the settings allow, when the app does not follow", async () => {
-  const stubborn = await server({ stop: "true", timeoutSeconds: 0.2 });
+  const stubborn = await server({ stop: "true", timeoutSeconds: 1 });
   await stubborn.boot();
   await expect(stubborn.workload.stop("run-1")).rejects.toMatchObject({
     code: "workload_failed",
     message: /still running after 0\.2 s/,
   });
-  const broken = await server({ start: "true", timeoutSeconds: 0.2 });
+  const broken = await server({ start: "true", timeoutSeconds: 1 });
   await broken.boot();
   await broken.workload.stop("run-1");
   await expect(broken.workload.start()).rejects.toMatchObject({ message: /not ready after 0\.2 s/, hint: /kill -0/ });
@@ -139,7 +139,7 @@ test("stop() and start() give up after the time that the settings allow, when th
 
 test("stop(), start() and status lines that hang are given up on as well", async () => {
   for (const lines of [{ stop: "sleep 60" }, { status: "sleep 60" }]) {
-    const { workload, boot } = await server({ ...lines, timeoutSeconds: 0.2 });
+    const { workload, boot } = await server({ ...lines, timeoutSeconds: 1 });
     await boot();
     const began = performance.now();
     await expect(workload.stop("run-1")).rejects.toMatchObject({ code: "workload_failed" });
