@@ -10,7 +10,8 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
     // Most tests wait for processes that they have started.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For what hangs; a loaded machine may take its time.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
