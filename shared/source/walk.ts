@@ -1,0 +1,100 @@
+import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { Failure } from "../failures.ts";
+
+export interface WalkedFile {
+  /** Relative to the root, with "/" between its parts. */
+  readonly path: string;
+  /** A link is not followed. "other" is a socket, a pipe or a device. */
+  readonly kind: "file" | "folder" | "link" | "other";
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  /** From lstat. */
+  readonly stat: BigIntStats;
+}
+
+export interface WalkOptions {
+  /** What is left out, by its path; a folder with all in it. It is not looked at, so it may come and go. */
+  readonly skip?: (path: string) => boolean;
+  /** Whether folders are told too, each before what is in it; the root is not. */
+  readonly folders?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const sliceMs = 10;
+
+/**
+ * Everything below a folder, each folder in the order of its names. Memory holds the names of the folders on the way
+ * to where the walk is.
+ *
+ * Files are looked at with synchronous calls, in slices of a few milliseconds: three times as fast as asking for each
+ * in another thread (100,000 files take half a second).
+ * @throws {Failure} `source_missing` when there is no such folder, `source_unreachable` when something cannot be
+ * looked at, `source_changing` when a name has gone since its folder was read: it may be there under another one.
+ */
+export async function* walkFiles(root: string, options: WalkOptions = {}): AsyncGenerator<WalkedFile> {
+  yield* walkFolder(root, "", options, { sinceMs: performance.now() });
+}
+
+async function* walkFolder(
+  root: string,
+  folder: string,
+  options: WalkOptions,
+  slice: { sinceMs: number },
+): AsyncGenerator<WalkedFile> {
+  for (const name of namesOf(root, folder)) {
+    const path = folder === "" ? name : `${folder}/${name}`;
+    if (options.skip?.(path)) continue;
+    if (performance.now() - slice.sinceMs > sliceMs) {
+      await setImmediate();
+      slice.sinceMs = performance.now();
+    }
+    options.signal?.throwIfAborted();
+    const stat = statOf(root, path);
+    const kind = stat.isFile() ? "file" : stat.isDirectory() ? "folder" : stat.isSymbolicLink() ? "link" : "other";
+    if (kind !== "folder" || options.folders) {
+      yield { path, kind, sizeBytes: Number(stat.size), mtimeMs: Number(stat.mtimeNs / 1_000_000n), stat };
+    }
+    if (kind === "folder") yield* walkFolder(root, path, options, slice);
+  }
+}
+
+function namesOf(root: string, folder: string): string[] {
+  try {
+    return readdirSync(join(root, folder)).sort();
+  } catch (error) {
+    const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (folder !== "") throw gone ? vanished(root, folder) : unreadable(join(root, folder), error);
+    if (!gone) throw unreadable(root, error);
+    throw new Failure("source_missing", `Cannot read "${root}": a folder is wanted, it is not there`, {
+      cause: error,
+      hint: "Is the volume mounted, and is the path in the settings right?",
+    });
+  }
+}
+
+function statOf(root: string, path: string): BigIntStats {
+  try {
+    const stat = lstatSync(join(root, path), { bigint: true, throwIfNoEntry: false });
+    if (stat) return stat;
+  } catch (error) {
+    throw unreadable(join(root, path), error);
+  }
+  // What Node puts in the place of bytes that are no UTF-8: such a name is never found again.
+  if (path.includes("\ufffd")) throw unreadable(join(root, path), new Error("its name is not UTF-8"));
+  throw vanished(root, path);
+}
+
+function vanished(root: string, path: string): Failure {
+  return new Failure("source_changing", `Cannot read "${join(root, path)}": it was there, and has gone meanwhile`, {
+    hint: "Something writes there. The next run tries again.",
+  });
+}
+
+function unreadable(path: string, error: unknown): Failure {
+  return new Failure("source_unreachable", `Cannot read "${path}": ${(error as Error).message}`, {
+    cause: error,
+    hint: "Is Keepsake run as the user that the data belongs to?",
+  });
+}
