@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import {
@@ -16,6 +17,7 @@ import {
   utimes,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { Step } from "./step.ts";
 
 export interface Written {
@@ -35,6 +37,17 @@ export interface WriteOptions {
   signal?: AbortSignal;
   onBytes?: (doneBytes: number) => void;
   mode?: number;
+  modifiedAtMs?: number;
+  /** Whether the file is fsynced; when not, `syncFileSystem` has to follow. True when absent. */
+  sync?: boolean;
+}
+
+/** A small file, held in memory. */
+export interface SmallFile {
+  path: string;
+  bytes: Uint8Array;
+  mode?: number;
+  modifiedAtMs?: number;
 }
 
 type Bytes = string | Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -87,8 +100,8 @@ export class Disk {
     try {
       const written = await this.#fill(file, path, bytes, options);
       await this.#step(`fsync ${path}`, async () => {
-        if (this.#owner) await file.chown(this.#owner.uid, this.#owner.gid);
-        await file.sync();
+        await this.#setAttributes(file, options);
+        if (options.sync !== false) await file.sync();
       });
       await file.close();
       return written;
@@ -128,8 +141,63 @@ export class Disk {
     return { sizeBytes, sha256: hash.digest("hex") };
   }
 
+  /**
+   * Writes new small files, all in one step and none fsynced: `syncFileSystem` has to follow before any of them is
+   * relied on. Never replaces a file. A crash leaves some of them, and one torn.
+   * @throws {NodeJS.ErrnoException} `EEXIST`, `ENOSPC`…
+   */
+  async writeMany(files: readonly SmallFile[]): Promise<void> {
+    const [first] = files;
+    if (!first) return;
+    await this.#step(`write ${files.length} files from ${first.path}`, async () => {
+      // A few at a time: a network file system answers each call late.
+      const waiting = files.values();
+      const write = async () => {
+        for (const { path, bytes, ...attributes } of waiting) {
+          const file = await open(path, "wx", attributes.mode ?? this.#fileMode);
+          try {
+            for (let done = 0; done < bytes.byteLength; ) {
+              done += (await file.write(bytes, done, bytes.byteLength - done, done)).bytesWritten;
+            }
+            await this.#setAttributes(file, attributes);
+          } finally {
+            await file.close();
+          }
+        }
+      };
+      // All have ended before it throws: the caller may use its buffers again.
+      const ended = await Promise.allSettled(Array.from({ length: 8 }, write));
+      for (const end of ended) if (end.status === "rejected") throw end.reason;
+    });
+  }
+
+  /** Makes all that was written to the file system of this folder survive a power cut: syncfs(2), by `sync -f`. */
+  async syncFileSystem(path: string): Promise<void> {
+    await this.#step(`sync the file system of ${path}`, () => syncFileSystem(path));
+  }
+
+  /** A mode that was asked for is given whatever the umask leaves of it at creation. */
+  async #setAttributes(file: FileHandle, { mode, modifiedAtMs }: { mode?: number; modifiedAtMs?: number }) {
+    if (this.#owner) await file.chown(this.#owner.uid, this.#owner.gid);
+    if (mode !== undefined) await file.chmod(mode);
+    if (modifiedAtMs !== undefined) await file.utimes(modifiedAtMs / 1000, modifiedAtMs / 1000);
+  }
+
+  /** Makes new folders in one step, each after the one it is in; `mode` is given whatever the umask. Fails when one is there. */
+  async makeDirs(folders: readonly { path: string; mode?: number }[]): Promise<void> {
+    const [first] = folders;
+    if (!first) return;
+    await this.#step(`make ${folders.length} folders from ${first.path}`, async () => {
+      for (const { path, mode } of folders) {
+        await mkdir(path, { mode: mode ?? this.#dirMode });
+        if (mode !== undefined) await chmod(path, mode);
+        if (this.#owner) await chown(path, this.#owner.uid, this.#owner.gid);
+      }
+    });
+  }
+
   /** Replaces a small file whole or not at all: temporary name, fsync, rename, fsync of the folder. */
-  async replace(path: string, content: string, options: WriteOptions = {}): Promise<void> {
+  async replace(path: string, content: Bytes, options: WriteOptions = {}): Promise<void> {
     const temporary = temporaryFor(path);
     await this.write(temporary, content, options);
     await this.rename(temporary, path);
@@ -156,6 +224,15 @@ export class Disk {
     await this.#step(`rename ${from} to ${to}`, () => rename(from, to));
     await this.syncDir(dirname(to));
     if (dirname(from) !== dirname(to)) await this.syncDir(dirname(from));
+  }
+
+  /** Renames files in one step, each replacing what has its new name; `syncFileSystem` has to follow. */
+  async renameMany(moves: readonly { from: string; to: string }[]): Promise<void> {
+    const [first] = moves;
+    if (!first) return;
+    await this.#step(`rename ${moves.length} files from ${first.from}`, async () => {
+      for (const { from, to } of moves) await rename(from, to);
+    });
   }
 
   /**
@@ -220,6 +297,18 @@ export class Disk {
       await withFile(path, (folder) => folder.sync()).catch(ignore("EINVAL", "EISDIR", "ENOTSUP", "EBADF"));
     });
   }
+}
+
+/**
+ * Node has no syncfs(2), coreutils and busybox have; a Mac's sync(1) does it for every file system. What could not be
+ * written out is an error here, at the latest.
+ */
+async function syncFileSystem(path: string): Promise<void> {
+  const args = process.platform === "darwin" ? [] : ["-f", path];
+  await promisify(execFile)("sync", args, { env: { ...process.env, LC_ALL: "C" } }).catch((error) => {
+    const full = /no space left|quota exceeded/i.test(String(error.stderr));
+    throw Object.assign(error, { code: full ? "ENOSPC" : "EIO" });
+  });
 }
 
 /** A hidden name in the same folder, which no listing takes for a backup. */

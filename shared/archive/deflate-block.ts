@@ -1,0 +1,89 @@
+import { constants, deflateRaw, type ZlibOptions } from "node:zlib";
+import { storedBound, storeWithRuns } from "./stored-runs.ts";
+
+/** Ends a block of ours at a whole byte, with a marker that zlib's own tools know (`Z_SYNC_FLUSH`). */
+const finishFlush = constants.Z_SYNC_FLUSH;
+const memLevel = 9;
+
+/** Two pieces of a block stand for all of it. */
+const sampleBytes = 32 << 10;
+/** Bits in a byte that is not zero, from which on deflate's codes gain less than two in a hundred. */
+const randomBits = 7.85;
+
+export interface BlockBuffers {
+  readonly sample: Buffer;
+  readonly stored: Buffer;
+}
+
+/** What `deflateBlock` needs for blocks of up to `blockBytes`; may be used again once its result was used. */
+export const blockBuffers = (blockBytes: number): BlockBuffers => ({
+  sample: Buffer.allocUnsafeSlow(Math.min(sampleBytes, blockBytes)),
+  stored: Buffer.allocUnsafeSlow(storedBound(blockBytes)),
+});
+
+/**
+ * Deflates a block on its own, in the way that suits it, found by trying on a sample: stored but for runs of zeros when
+ * the rest looks random, run lengths only (`Z_RLE`) when looking for matches gains nothing, else `level`.
+ * The same block gives the same bytes. They end at a whole byte; the last block is not final.
+ * @param pooled Runs a call of zlib; the caller bounds how many run at a time.
+ */
+export async function deflateBlock(
+  block: Buffer,
+  level: number,
+  buffers: BlockBuffers,
+  pooled: <T>(work: () => Promise<T>) => Promise<T>,
+): Promise<Buffer> {
+  const stored = () => buffers.stored.subarray(0, storeWithRuns(block, buffers.stored));
+  if (level === 0) return stored();
+  const sample = takeSample(block, buffers.sample);
+  if (bitsPerByte(sample) >= randomBits) {
+    const storedSize = storeWithRuns(sample, buffers.stored);
+    const tried = await pooled(() => deflated(sample, { level: 1 }));
+    if (storedSize <= tried.length * 1.03) return stored();
+  }
+  const best = await pooled(() => better(sample, level));
+  const result = await pooled(() => deflated(block, best));
+  return result.length <= block.length ? result : stored();
+}
+
+async function better(sample: Buffer, level: number): Promise<ZlibOptions> {
+  const runs = { level, strategy: constants.Z_RLE };
+  const matches = { level };
+  const withRuns = await deflated(sample, runs);
+  // Nothing was found by looking for runs, so matches are worth looking for without trying.
+  const withMatches = await deflated(sample, matches);
+  return withRuns.length <= withMatches.length ? runs : matches;
+}
+
+function deflated(bytes: Buffer, options: ZlibOptions): Promise<Buffer> {
+  // Its result lies in one chunk then, which is not copied.
+  const chunkSize = bytes.length + (bytes.length >> 8) + 256;
+  return new Promise((resolve, reject) => {
+    deflateRaw(bytes, { ...options, memLevel, chunkSize, finishFlush }, (error, result) =>
+      error ? reject(error) : resolve(result),
+    );
+  });
+}
+
+function takeSample(block: Buffer, sample: Buffer): Buffer {
+  if (block.length <= sample.length) return block;
+  const half = sample.length >> 1;
+  block.copy(sample, 0, block.length >> 2);
+  block.copy(sample, half, (block.length >> 2) * 3, (block.length >> 2) * 3 + half);
+  return sample;
+}
+
+/** The entropy of the bytes that are not zero, each by itself; 0 when there are none. */
+function bitsPerByte(bytes: Buffer): number {
+  const counts = new Uint32Array(256);
+  for (let at = 0; at < bytes.length; at += 1) (counts[bytes[at] as number] as number) += 1;
+  let total = 0;
+  let sum = 0;
+  for (let value = 1; value < 256; value += 1) {
+    const count = counts[value] as number;
+    if (count === 0) continue;
+    total += count;
+    sum += count * Math.log2(count);
+  }
+  return total === 0 ? 0 : Math.log2(total) - sum / total;
+}

@@ -1,0 +1,173 @@
+import { hash } from "node:crypto";
+import { lstat, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Disk, SmallFile } from "../disk.ts";
+import { Failure } from "../failures.ts";
+import { hostile, whyNotPath } from "./names.ts";
+import type { TarEntry } from "./tar-read.ts";
+
+export interface ExtractOptions {
+  disk: Disk;
+  /** The archive's, for messages. */
+  name: string;
+  /** What is kept of the modes in the archive; the owner may always read, write and enter. */
+  modeMask?: number;
+  /** Whether files get the time that the archive tells; folders never do. */
+  keepTimes?: boolean;
+  /** Whether all of it is durable at the end; otherwise the caller calls `disk.syncFileSystem`. */
+  sync?: boolean;
+  signal?: AbortSignal;
+  /** Told of each file once it is written. */
+  onFile?: (file: ExtractedFile) => void;
+  /** All content so far. */
+  onBytes?: (doneBytes: number) => void;
+}
+
+export interface ExtractedFile {
+  path: string;
+  sizeBytes: number;
+  /** Lower-case hex. */
+  sha256: string;
+  mtimeMs: number;
+}
+
+export interface Extracted {
+  files: number;
+  folders: number;
+  sizeBytes: number;
+}
+
+/** Files up to this size are gathered and written many in one step. */
+const smallBytes = 256 << 10;
+const batchBytes = 4 << 20;
+const batchEntries = 512;
+
+/**
+ * Unpacks into an empty folder, which is made when it is missing. No link is ever followed: there is none in what
+ * `readTar` gives, each folder is made here, no file replaces another.
+ * When it fails, what it has written stays; the caller removes its folder.
+ * @throws {Failure} `target_exists` when the folder holds something; whatever reading `entries` throws.
+ */
+export async function extractTar(
+  entries: AsyncIterable<TarEntry>,
+  into: string,
+  options: ExtractOptions,
+): Promise<Extracted> {
+  const { disk, name, modeMask = 0o777, keepTimes = true, signal, onFile, onBytes } = options;
+  await makeEmpty(into, disk);
+  const made = new Set([""]);
+  const done: Extracted = { files: 0, folders: 0, sizeBytes: 0 };
+  const batches = [new Batch(), new Batch()];
+  let batch = batches[0] as Batch;
+  let writing = Promise.resolve();
+
+  const tell = (file: ExtractedFile) => {
+    done.files += 1;
+    onFile?.(file);
+  };
+  /** Hands what was gathered to the disk; the next batch is filled meanwhile. */
+  const flush = async () => {
+    await writing;
+    if (batch.length === 0) return;
+    const full = batch;
+    writing = full.writeTo(disk).then(() => {
+      for (const file of full.told) tell(file);
+      full.clear();
+    });
+    writing.catch(() => {});
+    batch = batches[batches.indexOf(full) ^ 1] as Batch;
+  };
+  const makeFolders = (path: string, mode?: number) => {
+    if (made.has(path)) return;
+    const parent = dirname(path);
+    makeFolders(parent === "." ? "" : parent);
+    made.add(path);
+    done.folders += 1;
+    batch.folders.push({ path: join(into, path), ...(mode !== undefined && { mode: (mode & modeMask) | 0o700 }) });
+  };
+
+  try {
+    for await (const entry of entries) {
+      signal?.throwIfAborted();
+      const { path, type, sizeBytes, mtimeMs } = entry;
+      const why = whyNotPath(path);
+      if (why !== undefined) throw hostile(name, path, why);
+      if (batch.length >= batchEntries || batch.used + Math.min(sizeBytes, smallBytes) > batchBytes) await flush();
+      if (type === "folder") {
+        makeFolders(path, entry.mode);
+        continue;
+      }
+      const parent = dirname(path);
+      makeFolders(parent === "." ? "" : parent);
+      const attributes = { mode: (entry.mode & modeMask) | 0o600, ...(keepTimes && { modifiedAtMs: mtimeMs }) };
+      if (sizeBytes <= smallBytes) {
+        const bytes = await batch.read(entry.bytes, sizeBytes);
+        batch.files.push({ path: join(into, path), bytes, ...attributes });
+        batch.told.push({ path, sizeBytes, sha256: hash("sha256", bytes), mtimeMs });
+        done.sizeBytes += sizeBytes;
+        onBytes?.(done.sizeBytes);
+      } else {
+        await flush();
+        await writing;
+        const before = done.sizeBytes;
+        const written = await disk.write(join(into, path), entry.bytes, {
+          ...attributes,
+          sync: false,
+          ...(signal && { signal }),
+          onBytes: (bytes) => onBytes?.(before + bytes),
+        });
+        done.sizeBytes += written.sizeBytes;
+        tell({ path, sizeBytes: written.sizeBytes, sha256: written.sha256, mtimeMs });
+      }
+    }
+    await flush();
+  } finally {
+    await writing.catch(() => {});
+  }
+  await writing;
+  if (options.sync ?? true) await disk.syncFileSystem(into);
+  return done;
+}
+
+/** Folders and small files that are made together. */
+class Batch {
+  folders: { path: string; mode?: number }[] = [];
+  files: SmallFile[] = [];
+  told: ExtractedFile[] = [];
+  used = 0;
+  #bytes: Buffer | undefined;
+
+  get length(): number {
+    return this.folders.length + this.files.length;
+  }
+
+  async writeTo(disk: Disk): Promise<void> {
+    await disk.makeDirs(this.folders);
+    await disk.writeMany(this.files);
+  }
+
+  async read(chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Buffer> {
+    this.#bytes ??= Buffer.allocUnsafeSlow(batchBytes);
+    const start = this.used;
+    for await (const chunk of chunks) {
+      this.#bytes.set(chunk, this.used);
+      this.used += chunk.byteLength;
+    }
+    if (this.used - start !== sizeBytes) throw new Error(`An entry of ${sizeBytes} bytes gave ${this.used - start}`);
+    return this.#bytes.subarray(start, this.used);
+  }
+
+  clear(): void {
+    this.folders = [];
+    this.files = [];
+    this.told = [];
+    this.used = 0;
+  }
+}
+
+async function makeEmpty(folder: string, disk: Disk): Promise<void> {
+  await disk.makeDir(folder);
+  if (!(await lstat(folder)).isDirectory() || (await readdir(folder)).length > 0) {
+    throw new Failure("target_exists", `Cannot unpack into "${folder}": an empty or new folder is wanted`);
+  }
+}

@@ -1,0 +1,228 @@
+import { availableParallelism } from "node:os";
+import { constants, crc32, createInflateRaw, type InflateRaw, inflateRaw } from "node:zlib";
+import { Failure } from "../failures.ts";
+import { ByteCursor } from "./byte-cursor.ts";
+import { emptyFinalBlock, maxBlockBytes, trailerBytes } from "./gzip-format.ts";
+import { inOrder } from "./in-order.ts";
+import { storedBound } from "./stored-runs.ts";
+
+export interface GunzipOptions {
+  /** The compressed size of each block, as `gzipBlocks` told: then blocks are inflated in parallel. */
+  blocks?: readonly number[];
+  /** What all of it may inflate to at most. */
+  maxBytes: number;
+  /** For messages. */
+  name: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * Inflates a gzip stream, of any number of members, and proves it: CRC-32, length, nothing after it. Without `blocks`
+ * any stream, one thread at a time; with them only what they describe.
+ * Chunks of `bytes` are used up before the next is asked for; what it yields stays valid.
+ * @throws {Failure} `backup_damaged`, also when `blocks` is not true of the stream; `backup_hostile` when it inflates
+ * to more than `maxBytes`.
+ */
+export async function* gunzipBlocks(bytes: AsyncIterable<Uint8Array>, options: GunzipOptions): AsyncGenerator<Buffer> {
+  const cursor = new ByteCursor(bytes);
+  const allowed = allowance(options);
+  try {
+    await readMemberHeader(cursor, options.name);
+    if (options.blocks) {
+      yield* checked(inflateSlices(cursor, options.blocks, options), cursor, allowed, options);
+      if ((await cursor.take(1)).length > 0)
+        throw damaged(options.name, cursor.offset - 1, "its end is wanted, data follows");
+      return;
+    }
+    for (;;) {
+      yield* checked(inflateSerially(cursor, options), cursor, allowed, options);
+      const more = await cursor.some(1);
+      if (!more) return;
+      cursor.giveBack(more);
+      await readMemberHeader(cursor, options.name);
+    }
+  } finally {
+    await cursor.close();
+  }
+}
+
+const damaged = (name: string, offset: number, why: string, cause?: unknown) =>
+  new Failure("backup_damaged", `Cannot inflate "${name}" at byte ${offset}: ${why}`, {
+    cause,
+    hint: "The file is not what was written. Another restore point is needed, or a copy of this one from elsewhere.",
+  });
+
+function allowance({ maxBytes, name }: GunzipOptions) {
+  let total = 0;
+  return (sizeBytes: number) => {
+    total += sizeBytes;
+    if (total <= maxBytes) return;
+    throw new Failure(
+      "backup_hostile",
+      `Cannot inflate "${name}": at most ${maxBytes} bytes are wanted, it holds more`,
+    );
+  };
+}
+
+/** Passes on what a member inflates to, then compares it with the member's trailer. */
+async function* checked(
+  inflated: AsyncGenerator<Buffer>,
+  cursor: ByteCursor,
+  allowed: (sizeBytes: number) => void,
+  { name, signal }: GunzipOptions,
+): AsyncGenerator<Buffer> {
+  let crc = 0;
+  let sizeBytes = 0;
+  for await (const part of inflated) {
+    signal?.throwIfAborted();
+    allowed(part.length);
+    crc = crc32(part, crc);
+    sizeBytes += part.length;
+    yield part;
+  }
+  const offset = cursor.offset;
+  const trailer = await cursor.take(trailerBytes);
+  if (trailer.length < trailerBytes) throw damaged(name, offset, "a checksum is wanted, the file ends");
+  if (trailer.readUInt32LE(0) !== crc >>> 0)
+    throw damaged(name, offset, "its checksum (CRC-32) does not fit its content");
+  if (trailer.readUInt32LE(4) !== sizeBytes % 2 ** 32)
+    throw damaged(name, offset, "its length does not fit its content");
+}
+
+const flags = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as const;
+
+async function readMemberHeader(cursor: ByteCursor, name: string): Promise<void> {
+  const offset = cursor.offset;
+  let crc = 0;
+  const take = async (lengthBytes: number) => {
+    const part = await cursor.take(lengthBytes);
+    if (part.length < lengthBytes)
+      throw damaged(name, cursor.offset, "the rest of a gzip header is wanted, the file ends");
+    crc = crc32(part, crc);
+    return part;
+  };
+  const [a, b, method, flag] = [...(await take(10))] as [number, number, number, number];
+  if (a !== 0x1f || b !== 0x8b || method !== 8 || flag & flags.reserved) {
+    throw damaged(
+      name,
+      offset,
+      offset === 0 ? "a gzip file is wanted, is something else" : "its end is wanted, data follows",
+    );
+  }
+  if (flag & flags.extra) await take((await take(2)).readUInt16LE());
+  for (const text of [flags.name, flags.comment]) {
+    if (flag & text) while ((await take(1))[0] !== 0);
+  }
+  if (flag & flags.headerCrc) {
+    const wanted = crc & 0xffff;
+    if ((await take(2)).readUInt16LE() !== wanted)
+      throw damaged(name, offset, "the checksum of its header does not fit");
+  }
+}
+
+/** Inflates up to the end of a member's deflated data, and leaves the cursor right behind it. */
+async function* inflateSerially(cursor: ByteCursor, { name, signal }: GunzipOptions): AsyncGenerator<Buffer> {
+  const start = cursor.offset;
+  const inflate = createInflateRaw({ chunkSize: 1 << 18 });
+  const feed = async () => {
+    for (;;) {
+      const before = inflate.bytesWritten;
+      const part = await cursor.some();
+      if (!part) {
+        inflate.end();
+        return;
+      }
+      await written(inflate, part);
+      const left = part.length - (inflate.bytesWritten - before);
+      if (left > 0) {
+        cursor.giveBack(part.subarray(part.length - left));
+        return;
+      }
+    }
+  };
+  const feeding = feed().catch((error) => {
+    if (!inflate.destroyed) inflate.destroy(error);
+  });
+  try {
+    for await (const part of inflate) {
+      signal?.throwIfAborted();
+      yield part;
+    }
+  } catch (error) {
+    if (!isZlibError(error)) throw error;
+    throw damaged(name, start + inflate.bytesWritten, `deflated data is wanted: ${error.message}`, error);
+  } finally {
+    inflate.destroy();
+    await feeding;
+  }
+}
+
+function written(inflate: InflateRaw, part: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    inflate.write(part, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+const isZlibError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && /^(Z_|ERR_BUFFER_TOO_LARGE)/.test((error as NodeJS.ErrnoException).code ?? "");
+
+interface Slice {
+  readonly offset: number;
+  readonly buffer: Buffer;
+  readonly lengthBytes: number;
+}
+
+/** Inflates slices of the stream in parallel; then the cursor is behind the final block that follows them. */
+async function* inflateSlices(
+  cursor: ByteCursor,
+  blocks: readonly number[],
+  { name, signal }: GunzipOptions,
+): AsyncGenerator<Buffer> {
+  const free: Buffer[] = [];
+  const notTrue = (offset: number, cause?: unknown) =>
+    damaged(name, offset, "its blocks are not those of the index in its manifest", cause);
+
+  const slices = async function* (): AsyncGenerator<Slice> {
+    for (const lengthBytes of blocks) {
+      signal?.throwIfAborted();
+      const offset = cursor.offset;
+      if (!(Number.isInteger(lengthBytes) && lengthBytes > 0 && lengthBytes <= storedBound(maxBlockBytes))) {
+        throw notTrue(offset);
+      }
+      const wanted = lengthBytes + emptyFinalBlock.length;
+      let buffer = free.pop();
+      if (!buffer || buffer.length < wanted) buffer = Buffer.allocUnsafeSlow(Math.max(wanted, usualSliceBytes));
+      const there = await cursor.fill(buffer.subarray(0, lengthBytes));
+      if (there < lengthBytes) throw damaged(name, offset + there, "the rest of a block is wanted, the file ends");
+      // With it the slice is deflated data of its own, which ends here and nowhere else.
+      emptyFinalBlock.copy(buffer, lengthBytes);
+      yield { offset, buffer, lengthBytes: wanted };
+    }
+  };
+  const inflate = async ({ offset, buffer, lengthBytes }: Slice) => {
+    const { result, used } = await inflateWhole(buffer.subarray(0, lengthBytes)).catch((cause) => {
+      throw notTrue(offset, cause);
+    });
+    free.push(buffer);
+    if (used !== lengthBytes) throw notTrue(offset + used);
+    return result;
+  };
+  yield* inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1);
+  const offset = cursor.offset;
+  if (!emptyFinalBlock.equals(await cursor.take(emptyFinalBlock.length))) throw notTrue(offset);
+}
+
+const usualBlockBytes = 1 << 20;
+const usualSliceBytes = storedBound(usualBlockBytes) + emptyFinalBlock.length;
+
+function inflateWhole(slice: Buffer): Promise<{ result: Buffer; used: number }> {
+  // A byte more than what a block holds: then the result lies in one chunk, which is not copied.
+  const options = { chunkSize: usualBlockBytes + 64, maxOutputLength: maxBlockBytes, info: true };
+  return new Promise((resolve, reject) => {
+    inflateRaw(slice, { ...options, finishFlush: constants.Z_FINISH }, (error, result) => {
+      if (error) return reject(error);
+      const { buffer, engine } = result as unknown as { buffer: Buffer; engine: InflateRaw };
+      resolve({ result: buffer, used: engine.bytesWritten });
+    });
+  });
+}
