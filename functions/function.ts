@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { type AnyAppType, isMirror } from "../shared/app.ts";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { appFunction } from "../shared/http/app-function.ts";
+import type { FunctionKind } from "../shared/http/request.ts";
 import { createLog, type Logger } from "../shared/log.ts";
 import { runsFolder } from "../shared/run/abandoned.ts";
 import { localRuns } from "../shared/run/local-runs.ts";
@@ -16,9 +18,21 @@ export interface FunctionOptions {
 /** Functions of one process share what they know of runs that are just starting. */
 const sharedRuns = new Map<string, Runs>();
 
+/** The functions that there are: `<name>` → what it is for, and whose. */
+function functionsOf(types: readonly AnyAppType[]): Map<string, { kind: FunctionKind; type: string }> {
+  const functions = new Map<string, { kind: FunctionKind; type: string }>();
+  for (const app of types) {
+    const { type, verb = "backup" } = app;
+    functions.set(`${verb}-${type}`, { kind: "backup", type });
+    functions.set(`restore-${type}`, { kind: "restore", type });
+    if (isMirror(app) && app.cleans) functions.set(`cleanup-${type}`, { kind: "cleanup", type });
+  }
+  return functions;
+}
+
 /**
  * A function of stack.yml as a Web-standard fetch handler.
- * @param name "backup-<type>" or "restore-<type>".
+ * @param name "backup-<type>" or "restore-<type>"; some types have others (`AppType.verb`, `MirrorType.cleans`).
  * @throws {Failure} `not_found`, `invalid_config`.
  */
 export async function loadFunction(
@@ -26,19 +40,16 @@ export async function loadFunction(
   { configPath, log = createLog(name) }: FunctionOptions,
 ): Promise<{ fetch(request: Request): Promise<Response> }> {
   const types = await loadAppTypes();
-  const match = /^(backup|restore)-(.+)$/.exec(name);
-  const type = types.find((candidate) => candidate.type === match?.[2]);
-  if (!match || !type) {
-    throw new Failure(
-      "not_found",
-      `Cannot serve "${name}": backup- or restore- and one of ${types.map((t) => t.type).join(", ")} is wanted`,
-    );
+  const functions = functionsOf(types);
+  const found = functions.get(name);
+  if (!found) {
+    throw new Failure("not_found", `Cannot serve "${name}": one of ${[...functions.keys()].join(", ")} is wanted`);
   }
   const config = await loadConfig(configPath, types);
   const folder = runsFolder(config);
   const runs = sharedRuns.get(folder) ?? localRuns(folder, runnerCommand(config.path));
   sharedRuns.set(folder, runs);
-  const app = appFunction({ name, kind: match[1] as "backup" | "restore", type: type.type, config, runs, log });
+  const app = appFunction({ name, ...found, config, runs, log });
   return { fetch: async (request) => app.fetch(request) };
 }
 

@@ -1,21 +1,24 @@
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Disk, Written } from "./disk.ts";
+import type { MirrorTree, MirrorType } from "./mirror-app.ts";
 import type { HistoryNaming } from "./nas/naming.ts";
+import type { RestorePoint } from "./nas/points.ts";
 import type { ReadBack } from "./nas/read-back.ts";
 import type { Override, RunDescription } from "./run/description.ts";
 import type { Step } from "./step.ts";
 
 /*
  * What an app type is to the core. A type is a folder in functions/ with three files:
- * app.ts exports `app: AppType` (all that an idle function loads), backup.ts exports `backup: BackupApp`,
- * restore.ts exports `restore: RestoreApp`.
+ * app.ts exports `app: AppType` or `app: MirrorType` (all that an idle function loads), backup.ts exports
+ * `backup: BackupApp` or `backup: MirrorApp`, restore.ts exports `restore: RestoreApp`.
  */
 
 // biome-ignore lint/suspicious/noExplicitAny: a registry of apps holds types with different settings
-export type AnyAppType = AppType<any, any>;
+export type AnyAppType = AppType<any, any> | MirrorType<any, any>;
 
-export interface AppType<Settings, Src extends Source = Source> {
+/** What every type has; `mirror-app.ts` has the other kind. */
+export interface TypeBase<Settings> {
   /** The type's folder in functions/, and the default name of its one app. */
   readonly type: string;
   /** For people: "Factorio". */
@@ -24,13 +27,21 @@ export interface AppType<Settings, Src extends Source = Source> {
   readonly settings: z.ZodType<Settings>;
   /** Where the data is, written the same way for the same data: no two apps may have it in one place. */
   place?(settings: Settings): string;
-  /** Restore points kept when the settings do not say otherwise. */
-  readonly keep: number;
-  /** The files of a restore point. */
-  readonly artefacts: readonly Artefact[];
-  loadBackup(): Promise<BackupApp<Settings, Src>>;
+  /** What its backup function is called: `<verb>-<type>`. "backup" when absent. */
+  readonly verb?: "backup" | "render";
   loadRestore(): Promise<RestoreApp<Settings>>;
 }
+
+/** An app whose backups are restore points: the newest is `latest.*`, older ones are in history/. */
+export interface AppType<Settings, Src extends Source = Source> extends TypeBase<Settings> {
+  /** Restore points kept when the settings do not say otherwise. */
+  readonly keep: number;
+  /** The files of a restore point. One that a point lacks is optional (a world that comes with the game). */
+  readonly artefacts: readonly Artefact[];
+  loadBackup(): Promise<BackupApp<Settings, Src>>;
+}
+
+export const isMirror = (type: AnyAppType): type is Extract<AnyAppType, { mirror: unknown }> => "mirror" in type;
 
 /** One file of a restore point: `backups/<latest>` and, by its naming, `backups/history/<name>`. */
 export interface Artefact {
@@ -54,6 +65,15 @@ export interface RunContext<Settings = unknown> {
   /** Aborts when the run is cancelled, or its lock is lost. */
   readonly signal: AbortSignal;
   readonly now: () => number;
+  /** A folder of this machine for this run alone, which only this user can read; gone when the run ends. */
+  scratch(): Promise<string>;
+  /** Whether the app can be stopped and started here: its settings have a workload. */
+  readonly canStop: boolean;
+  /**
+   * Restore points of an app of the configuration, oldest first.
+   * @throws {Failure} `invalid_config` when there is no such app, `nas_unreachable`.
+   */
+  pointsOf(app: string): Promise<RestorePoint[]>;
   allows(override: Override): boolean;
   /** Tells whoever follows the run. `phase` is a short verb phrase: "copying", "verifying". */
   progress(phase: string, doneBytes?: number, totalBytes?: number): void;
@@ -80,6 +100,8 @@ export interface Source {
    * is read again. Absent when only reading can tell.
    */
   readonly fingerprint?: string;
+  /** The same by artefact, for those that are gated apart: what is untouched is not captured again. */
+  readonly fingerprints?: ReadonlyMap<string, string>;
 }
 
 /** A JSON object: what an app records about a restore point in its manifest. */
@@ -92,18 +114,33 @@ export interface BackupApp<Settings, Src extends Source = Source> {
    */
   examine(ctx: RunContext<Settings>): Promise<Src>;
   /**
-   * Streams the data into the stage, one file for each artefact.
+   * Whether the app is stopped while the data is captured. Asked only when something may have changed; the app is
+   * brought back right after the capture, however that ended, and `examine` is called once more when it is down.
+   */
+  stops?(ctx: RunContext<Settings>, source: Src): Promise<boolean>;
+  /**
+   * Streams the data into the stage, one file for each artefact, but those in `stage.untouched`.
    * @throws {Failure} `source_changing` when the data kept moving, `source_invalid`, `tool_failed`.
    */
   capture(ctx: RunContext<Settings>, source: Src, stage: Stage): Promise<Capture>;
   /**
    * Proves the files of a restore point, staged or published, by reading all of them.
-   * The core compares sizes and sha256 itself; this looks at what the bytes mean.
+   * The core compares sizes and sha256 itself; this looks at what the bytes mean. A backup hands in the files that it
+   * has written, without those that it takes over from the point before; a restore all of them.
+   * @param options.about By artefact: `Capture.about` as the manifest kept it. What it says may be a lie.
    * @throws {Failure} `backup_damaged` (which file, where, why), `backup_hostile`.
    */
-  verify(files: ReadonlyMap<string, ReadBack>, options: { signal?: AbortSignal }): Promise<Verified>;
+  verify(files: ReadonlyMap<string, ReadBack>, options: VerifyOptions): Promise<Verified>;
   /** What a user should know of how a new point differs from the one before: another version of the game. Only told. */
   changes?(before: Facts, now: Facts): string[];
+}
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal;
+  readonly about?: ReadonlyMap<string, Facts>;
+  /** `RunContext.scratch`, for what can only be proven as a file of this machine. */
+  scratch(): Promise<string>;
+  readonly disk: Disk;
 }
 
 export interface Verified {
@@ -113,6 +150,8 @@ export interface Verified {
 
 /** Where a capture writes: files under hidden names on the NAS, not yet a backup. */
 export interface Stage {
+  /** Artefacts whose `Source.fingerprints` say that the newest point has them as they are: they need not be written. */
+  readonly untouched: ReadonlySet<string>;
   /**
    * Writes the file of one artefact in one pass.
    * @param kind Which artefact.
@@ -126,12 +165,21 @@ export interface Capture {
   /** The moment that the copy shows, in ms since the epoch: names and mtimes come from it. */
   readonly takenAtMs: number;
   /**
-   * By artefact: what the data is, whatever its container looks like. Two captures of equal data have equal checksums.
+   * By artefact that was written: what the data is, whatever its container looks like. Two captures of equal data
+   * have equal checksums: then the file of the point before is taken over.
    */
   readonly checksums: ReadonlyMap<string, string>;
+  /** Artefacts that were not written because `Stage.untouched` has them: the point takes them over. */
+  readonly untouched?: ReadonlySet<string>;
+  /** For namings with a label: what stands in the names of the files. */
+  readonly label?: string;
+  /** By artefact that was written: what helps to read the file again, kept with it (the blocks of an archive). */
+  readonly about?: ReadonlyMap<string, Facts>;
   /** As in `Source`, when only the capture can tell. */
   readonly sizeBytes?: number;
   readonly fingerprint?: string;
+  readonly fingerprints?: ReadonlyMap<string, string>;
+  /** About the point as a whole. */
   readonly facts?: Facts;
 }
 
@@ -183,6 +231,14 @@ export interface RestoreTarget {
 export interface PointFacts {
   readonly id: string;
   readonly takenAtMs: number;
+  /** What stands in the names of its files: 7DTD's world. */
+  readonly label?: string;
+  /** By artefact: `Capture.about`. */
+  readonly about?: ReadonlyMap<string, Facts>;
+  /** Of a mirror: where its files are; the map of files is empty then. */
+  readonly tree?: MirrorTree;
+  /** The one part that is wanted (`MirrorType.part`); absent means everything. */
+  readonly only?: string;
   readonly facts?: Facts;
   readonly identity?: Identity;
 }

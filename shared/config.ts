@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import type { AnyAppType } from "./app.ts";
+import { type AnyAppType, isMirror } from "./app.ts";
 import { Failure } from "./failures.ts";
 import { AppName } from "./run/description.ts";
 
@@ -57,6 +57,7 @@ export const CommonSettings = z.strictObject(common);
 export interface AppConfig {
   readonly name: string;
   readonly type: AnyAppType;
+  /** Restore points kept; a mirror has one. */
   readonly keep: number;
   readonly common: z.infer<typeof CommonSettings>;
   readonly settings: unknown;
@@ -154,7 +155,13 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     const other = apps.find((app) => app.type === type && app.type.place?.(app.settings) === place);
     if (other && place !== undefined)
       problems.push(`apps.${name}: data of its own is wanted, is that of "${other.name}" (${place})`);
-    apps.push({ name, type, keep: shared.data.keep ?? type.keep, common: shared.data, settings: settings.data });
+    apps.push({
+      name,
+      type,
+      keep: isMirror(type) ? 1 : (shared.data.keep ?? type.keep),
+      common: shared.data,
+      settings: settings.data,
+    });
   }
   if (!file.success || problems.length > 0) throw invalid(path, problems);
   const { nasTimeoutSeconds, timeZone, nasOwner, nas, state, secrets, apps: _, ...rest } = file.data;

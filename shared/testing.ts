@@ -5,7 +5,7 @@ import { dirname, join, relative } from "node:path";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import type { AppType, Artefact, RunContext } from "./app.ts";
+import type { AppType, Artefact, RunContext, VerifyOptions } from "./app.ts";
 import { type AppConfig, type Config, parseConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { historyNaming, parsePointId } from "./nas/naming.ts";
@@ -185,6 +185,16 @@ export function boxRun(ctx: RunContext, folders: AppFolders, state: AppState = {
   return { ctx, type: boxType, config, folders, workload, state };
 }
 
+/** What a context has that a test without a machine of its own does not use. */
+export const withoutPlaces: Pick<RunContext, "scratch" | "canStop" | "pointsOf"> = {
+  scratch: () => Promise.reject(new Error("no scratch folder in this test")),
+  canStop: false,
+  pointsOf: () => Promise.reject(new Error("no other apps in this test")),
+};
+
+/** For `verify` of an app that needs no local file. */
+export const verifyOptions = (): VerifyOptions => ({ scratch: withoutPlaces.scratch, disk: testDisk() });
+
 export function boxContext(step: Step, run = describeRun()): RunContext<unknown> {
   return {
     app: { name: "box", type: "box", title: "Box" },
@@ -195,6 +205,7 @@ export function boxContext(step: Step, run = describeRun()): RunContext<unknown>
     log: silentLog,
     signal: new AbortController().signal,
     now: () => Date.parse("2025-12-19T18:00:00Z"),
+    ...withoutPlaces,
     allows: (override) => "allow" in run.request && run.request.allow.includes(override),
     progress: () => {},
     warn: () => {},

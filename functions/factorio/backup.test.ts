@@ -7,6 +7,7 @@ import { writeSave } from "../../deploy/local/lab/factorio/make-save.ts";
 import { serveRcon } from "../../deploy/local/lab/factorio/rcon-server.ts";
 import type { Stage } from "../../shared/app.ts";
 import { openReadBack } from "../../shared/nas/read-back.ts";
+import { verifyOptions } from "../../shared/testing.ts";
 import type { Settings } from "./app.ts";
 import { backup } from "./backup.ts";
 import { folderStage, tempFolder, testContext } from "./testing.ts";
@@ -58,7 +59,7 @@ test("backup takes the game's state of now, byte by byte, and proves it", async 
   expect(await readState(saved)).toEqual(game.state);
 
   const file = await openReadBack(join(staging, "save"));
-  expect(await backup.verify(new Map([["save", file]]), {})).toMatchObject({
+  expect(await backup.verify(new Map([["save", file]]), verifyOptions())).toMatchObject({
     facts: { gameVersion: "2.0.72", levelBytes },
     identity: source.identity as object,
   });
@@ -163,6 +164,7 @@ test("capture() keeps to the save that it opened while the slots rotate", async 
   const source = await backup.examine(still);
   const before = await readFile(source.path);
   const rotating: Stage = {
+    untouched: new Set(),
     write: (kind, bytes) => {
       async function* rotated() {
         for await (const piece of bytes) {
@@ -197,6 +199,7 @@ test("capture() gives up on a save that somebody writes into", async () => {
   const source = await backup.examine({ ...ctx, settings });
   let writes = 0;
   const stage: Stage = {
+    untouched: new Set(),
     write: async (kind, bytes) => {
       const written = await folderStage(ctx, staging).write(kind, bytes);
       // Still a zip, with a comment that grows.
@@ -221,5 +224,5 @@ test("capture() takes no save of another map than the one that was looked at", a
 });
 
 test("verify() wants a save", async () => {
-  await expect(backup.verify(new Map(), {})).rejects.toMatchObject({ code: "backup_damaged" });
+  await expect(backup.verify(new Map(), verifyOptions())).rejects.toMatchObject({ code: "backup_damaged" });
 });

@@ -6,6 +6,7 @@ import { pino } from "pino";
 import type { RunContext, Stage } from "../../shared/app.ts";
 import { Disk } from "../../shared/disk.ts";
 import { createStep } from "../../shared/step.ts";
+import { withoutPlaces } from "../../shared/testing.ts";
 import { Settings } from "./app.ts";
 import type { ZipBytes } from "./zip.ts";
 
@@ -33,6 +34,7 @@ export function testContext(settings: unknown, runId = "run-1") {
     log: pino({ level: "silent" }),
     signal: new AbortController().signal,
     now: Date.now,
+    ...withoutPlaces,
     allows: () => false,
     progress: () => {},
     warn: (message) => void warnings.push(message),
@@ -43,6 +45,7 @@ export function testContext(settings: unknown, runId = "run-1") {
 /** Writes into a folder as the core does; a second write of a kind takes the place of the first. */
 export function folderStage(ctx: RunContext, folder: string): Stage {
   return {
+    untouched: new Set(),
     write: async (kind, bytes) => {
       await ctx.disk.remove(join(folder, kind));
       return ctx.disk.write(join(folder, kind), bytes);

@@ -5,7 +5,7 @@ import { Failure, failures } from "../failures.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
-import { type RunDescription, type RunRequest, readOnlyOperations } from "../run/description.ts";
+import { type Operation, type RunDescription, type RunRequest, readOnlyOperations } from "../run/description.ts";
 import { lockHolder } from "../run/lock.ts";
 import type { RunView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
@@ -13,14 +13,14 @@ import { runningOf, stateView } from "./app-view.ts";
 import { needsToken, requireToken } from "./authorize.ts";
 import { followResponse } from "./follow.ts";
 import { failureResponse, problemOf, problemResponse, wantsJson } from "./problem.ts";
-import { callerOf, readRequest, runIdOf, waitOf } from "./request.ts";
+import { callerOf, type FunctionKind, readRequest, runIdOf, waitOf } from "./request.ts";
 import { childId, failureOf, findView } from "./run-view.ts";
 import { runText, stateText } from "./text.ts";
 
 export interface AppFunctionOptions {
   /** "backup-factorio" */
   name: string;
-  kind: "backup" | "restore";
+  kind: FunctionKind;
   type: string;
   config: Config;
   runs: Runs;
@@ -28,7 +28,7 @@ export interface AppFunctionOptions {
   now?: () => number;
 }
 
-/** A backup or restore function: decides, starts or joins runs, tells; it never touches data. */
+/** A function of an app: decides, starts or joins runs, tells; it never touches data. */
 export function appFunction({ name, kind, type, config, runs, log, now = Date.now }: AppFunctionOptions) {
   const apps = config.apps.filter((app) => app.type.type === type);
   const nas = openNas(config.nas);
@@ -188,13 +188,16 @@ class Busy extends Failure {
   }
 }
 
-/** The apps that a request means. Everything but a backup has to name one when there are several. */
+/** What connectors ask for, who name no app. */
+const forAll: ReadonlySet<Operation> = new Set(["backup", "flush", "cleanup"]);
+
+/** The apps that a request means. When there are several, everything else has to name one. */
 function chooseApps(request: RunRequest, apps: readonly AppConfig[], type: string): readonly AppConfig[] {
   const names = apps.map(({ name }) => name).join(", ");
   if (apps.length === 0)
     throw new Failure("not_found", `Cannot ${request.operation}: no app of type "${type}" is configured`);
   if (request.app === undefined) {
-    if (request.operation === "backup" || request.operation === "flush" || apps.length === 1) return apps;
+    if (forAll.has(request.operation) || apps.length === 1) return apps;
     throw new Failure("invalid_request", `Cannot ${request.operation}: "app" is wanted, one of ${names}`);
   }
   const chosen = apps.filter(({ name }) => name === request.app);

@@ -1,9 +1,10 @@
 import type { AppConfig, Config } from "../config.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { type Nas, openNas } from "../nas/nas.ts";
-import { listPoints, newestGood, sizeOf } from "../nas/points.ts";
+import { newestGood, sizeOf } from "../nas/points.ts";
 import { type RunDescription, readOnlyOperations } from "../run/description.ts";
 import { lockHolder } from "../run/lock.ts";
+import { pointsOf } from "../run/points-of.ts";
 import type { AppView, StateView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
 import { readState } from "../run/state.ts";
@@ -30,7 +31,7 @@ export async function stateView(
 
 async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): Promise<AppView> {
   const folders = nas.app(name);
-  const points = await listPoints(folders, type.artefacts);
+  const points = await pointsOf(folders, type);
   const state = await readState(folders);
   const holder = await lockHolder(folders.locks);
   const newest = newestGood(points);

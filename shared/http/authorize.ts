@@ -13,6 +13,8 @@ export function needsToken(request: RunRequest): boolean {
     case "backup":
       return request.allow.length > 0;
     case "plan":
+    // What it deletes is computed from the NAS and the data alone.
+    case "cleanup":
       return false;
     default:
       return true;

@@ -1,15 +1,20 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { z } from "zod";
 import { Failure } from "../failures.ts";
-import { BackupRequest, RestoreRequest, type RunRequest } from "../run/description.ts";
+import { BackupRequest, CleanupRequest, RestoreRequest, type RunRequest } from "../run/description.ts";
 
 const bodyLimitBytes = 64 << 10;
+
+/** What a function is for, and what a request without a body means. */
+export type FunctionKind = "backup" | "restore" | "cleanup";
+
+const requests = { backup: BackupRequest, restore: RestoreRequest, cleanup: CleanupRequest };
 
 /**
  * The body of a POST, checked. Connectors send none, and no content type either: that means what the function is for.
  * @throws {Failure} `invalid_request`, naming each field that is wrong.
  */
-export async function readRequest(request: Request, kind: "backup" | "restore"): Promise<RunRequest> {
+export async function readRequest(request: Request, kind: FunctionKind): Promise<RunRequest> {
   const text = await readText(request);
   let body: unknown = {};
   if (text.trim() !== "") {
@@ -24,8 +29,7 @@ export async function readRequest(request: Request, kind: "backup" | "restore"):
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw new Failure("invalid_request", "Cannot read the request: a JSON object is wanted");
   }
-  const schema = kind === "backup" ? BackupRequest : RestoreRequest;
-  const parsed = schema.safeParse({ operation: kind, ...body });
+  const parsed = requests[kind].safeParse({ operation: kind, ...body });
   if (parsed.success) return parsed.data;
   throw new Failure("invalid_request", `Cannot accept the request: ${describe(parsed.error)}`, {
     hint: `For example {"operation": "${kind}"}`,

@@ -89,8 +89,9 @@ test("app() keeps what the system needs in the hidden folder, and the rest in th
   const { hidden, app, ...folders } = openNas("/nas").app("factorio");
   expect(app).toBe("factorio");
   expect(hidden).toBe("/nas/.keepsake/factorio");
-  const { backups, history, pinned, ...others } = folders;
-  expect({ backups, history, pinned }).toEqual({
+  const { folder, backups, history, pinned, ...others } = folders;
+  expect({ folder, backups, history, pinned }).toEqual({
+    folder: "/nas/factorio",
     backups: "/nas/factorio/backups",
     history: "/nas/factorio/backups/history",
     pinned: "/nas/factorio/backups/pinned",

@@ -14,6 +14,8 @@ export type ExportMarker = z.infer<typeof ExportMarker>;
 /** Where things of one app lie on the NAS. Absolute paths. */
 export interface AppFolders {
   readonly app: string;
+  /** The app's own folder: `<export>/<app>`. */
+  readonly folder: string;
   readonly backups: string;
   readonly history: string;
   readonly pinned: string;
@@ -23,6 +25,8 @@ export interface AppFolders {
   readonly points: string;
   /** What is being written; nothing in it is a backup. */
   readonly staging: string;
+  /** What a mirror has copied and not put in place yet: the next run goes on with it. */
+  readonly incoming: string;
   /** Outcomes that were not told yet. */
   readonly outbox: string;
   /** Outcomes that were told. */
@@ -31,6 +35,8 @@ export interface AppFolders {
   /** Gate and identity. */
   readonly state: string;
   readonly sums: string;
+  /** Checksums of a mirror's folders, a list for each. */
+  readonly folderSums: string;
 }
 
 export interface Nas {
@@ -52,21 +58,25 @@ export function openNas(root: string): Nas {
 }
 
 function foldersOf(root: string, app: string): AppFolders {
-  const backups = join(root, app, "backups");
+  const folder = join(root, app);
+  const backups = join(folder, "backups");
   const hidden = join(root, hiddenFolder, app);
   return {
     app,
+    folder,
     backups,
     history: join(backups, "history"),
     pinned: join(backups, "pinned"),
     hidden,
     points: join(hidden, "points"),
     staging: join(hidden, "staging"),
+    incoming: join(hidden, "incoming"),
     outbox: join(hidden, "outbox"),
     runs: join(hidden, "runs"),
     locks: join(hidden, "locks"),
     state: join(hidden, "state.json"),
     sums: join(hidden, "SHA256SUMS"),
+    folderSums: join(hidden, "folders"),
   };
 }
 

@@ -46,6 +46,7 @@ test("listPoints() calls a point good when its manifest and all its files are th
     id: first,
     takenAtMs: Date.UTC(2025, 11, 19),
     facts: { saves: 3 },
+    about: new Map(),
     identity: { id: "i", label: "l" },
   });
 });

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Artefact, Facts } from "../app.ts";
+import type { Artefact, Facts, PointFacts } from "../app.ts";
 import { Failure } from "../failures.ts";
 import { type PointId, parsePointId } from "./naming.ts";
 import type { AppFolders } from "./nas.ts";
@@ -23,12 +23,17 @@ export const Manifest = z.object({
     .array(
       z.object({
         kind: z.string(),
-        /** Under history/ or pinned/; with 7DTD a file that an earlier point made can belong to later ones too. */
+        /**
+         * Under history/ or pinned/; a file that an earlier point made can belong to later ones too. Of a mirror: its
+         * path below the mirror's folder, the kind being "file" or "folder".
+         */
         name: z.string(),
         sizeBytes: z.number(),
         sha256: z.string(),
         /** What the data was, whatever its container looks like: the gate. */
         checksum: z.string(),
+        /** What helps to read it again: the blocks of an archive. */
+        about: z.record(z.string(), z.unknown()).optional(),
       }),
     )
     .min(1),
@@ -98,7 +103,8 @@ function pointOf(
     id,
     takenAtMs,
     files,
-    pinned: files.some((file) => file.pinned),
+    // All of them: one that it shares with a pinned point lies with that one.
+    pinned: files.every((file) => file.pinned),
     ...others,
     ...(label !== undefined && { label }),
   };
@@ -182,11 +188,15 @@ export const newestGood = (points: readonly RestorePoint[]) => points.findLast((
 export const sizeOf = (point: { files: readonly { sizeBytes: number }[] }) =>
   point.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
-export const factsOf = (
-  point: RestorePoint,
-): { id: string; takenAtMs: number; facts?: Facts; identity?: { id: string; label: string } } => ({
+/** What the manifest keeps of each file of a point, by artefact. */
+export const aboutOf = ({ manifest }: RestorePoint): Map<string, Facts> =>
+  new Map(manifest?.files.flatMap(({ kind, about }) => (about ? [[kind, about]] : [])));
+
+export const factsOf = (point: RestorePoint): PointFacts => ({
   id: point.id,
   takenAtMs: point.takenAtMs,
+  ...(point.manifest && { about: aboutOf(point) }),
+  ...(point.label !== undefined && { label: point.label }),
   ...(point.manifest && { facts: point.manifest.facts }),
   ...(point.manifest?.identity && { identity: point.manifest.identity }),
 });

@@ -74,7 +74,7 @@ async function openDirect(path: string): Promise<FileHandle | undefined> {
   });
   if (!file) return undefined;
   try {
-    await file.read(Buffer.alloc(3), 0, 3, 1);
+    await file.read(Buffer.alloc(3), 0, 3, 0);
     return file;
   } catch {
     await file.close();

@@ -1,5 +1,6 @@
-import type { AnyAppType, RunContext } from "../app.ts";
+import { type AnyAppType, type AppType, isMirror, type RunContext } from "../app.ts";
 import type { AppConfig } from "../config.ts";
+import type { MirrorType } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { RunDescription } from "./description.ts";
 import type { Outcome } from "./report.ts";
@@ -7,9 +8,9 @@ import type { AppState } from "./state.ts";
 import type { Workload } from "./workload.ts";
 
 /** All that the procedure of one run of one app works with. */
-export interface AppRun {
+export interface AppRun<Type extends AnyAppType = AnyAppType> {
   readonly ctx: RunContext;
-  readonly type: AnyAppType;
+  readonly type: Type;
   readonly config: AppConfig;
   readonly folders: AppFolders;
   readonly workload: Workload;
@@ -18,6 +19,14 @@ export interface AppRun {
   /** The run before this one, when it was killed. */
   readonly abandoned?: RunDescription;
 }
+
+/** The run of an app that has restore points. */
+export type PointsRun = AppRun<AppType<unknown>>;
+
+/** The run of an app whose backup is a mirror. */
+export type MirrorRun = AppRun<MirrorType<unknown>>;
+
+export const isMirrorRun = (run: AppRun): run is MirrorRun => isMirror(run.type);
 
 /** How a procedure ended well; failures are thrown. */
 export interface Result

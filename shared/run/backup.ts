@@ -1,28 +1,29 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { BackupApp, Capture, Source, Verified } from "../app.ts";
+import type { BackupApp, Capture, Facts, Source, Stage, Verified } from "../app.ts";
 import type { Written } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { parsePointId, pointIdOf } from "../nas/naming.ts";
 import { requireSpace } from "../nas/nas.ts";
-import { listPoints, type Manifest, newestGood, type RestorePoint, sizeOf } from "../nas/points.ts";
+import { aboutOf, listPoints, type Manifest, newestGood, type RestorePoint, sizeOf } from "../nas/points.ts";
 import { publishPoint, removePoints, type StagedFile, writeSums } from "../nas/publish.ts";
 import { openReadBack, type ReadBack } from "../nas/read-back.ts";
 import { selectExpired } from "../nas/retention.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
-import type { AppRun, Result } from "./app-run.ts";
+import type { PointsRun, Result } from "./app-run.ts";
 import { ensurePublished } from "./published.ts";
+import { whileStopped } from "./stopped.ts";
 import { type Baseline, refuseSuspicious } from "./suspicion.ts";
 
 type Good = RestorePoint & { manifest: Manifest };
 
 /** One backup, from the gate to retention. */
-export async function runBackup(run: AppRun): Promise<Result> {
+export async function runBackup(run: PointsRun): Promise<Result> {
   const { ctx, type, folders, state } = run;
   const app: BackupApp<unknown, Source> = await type.loadBackup();
 
   ctx.progress("looking at the data");
-  const source = await app.examine(ctx);
+  let source = await app.examine(ctx);
   const points = await listPoints(folders, type.artefacts);
   const newest = newestGood(points) as Good | undefined;
   const published = newest && (await ensurePublished(folders, type, newest, state.gate, ctx.disk, ctx.signal));
@@ -31,41 +32,97 @@ export async function runBackup(run: AppRun): Promise<Result> {
 
   const untouched =
     source.fingerprint !== undefined && state.gate?.source === source.fingerprint && state.gate.pointId === newest?.id;
-  if (newest && published && untouched) return unchanged(run, newest, published, source.fingerprint);
+  if (newest && published && untouched) return unchanged(run, newest, published, source);
 
   const stagingFolder = join(folders.staging, ctx.run.id);
   await ctx.disk.makeDir(stagingFolder);
   try {
     if (source.sizeBytes !== undefined) await requireSpace(folders.staging, 2 * source.sizeBytes, "write the backup");
     const staged = new Map<string, Written>();
-    const capture = await app.capture(ctx, source, {
-      write: async (kind, bytes, totalBytes) => {
-        // An app that saw its data move while it was copied writes the artefact once more.
-        await ctx.disk.remove(join(stagingFolder, kind));
-        const written = await ctx.disk.write(join(stagingFolder, kind), bytes, {
-          signal: ctx.signal,
-          onBytes: (done) => ctx.progress("copying", done, totalBytes),
-        });
-        staged.set(kind, written);
-        return written;
-      },
-    });
-    const same = newest?.manifest.files.every(({ kind, checksum }) => capture.checksums.get(kind) === checksum);
-    if (newest && published && same) return await unchanged(run, newest, published, capture.fingerprint);
+    const usable = published && newest;
+    const capture = async () => {
+      staged.clear();
+      return app.capture(ctx, source, stageIn(run, stagingFolder, staged, untouchedKinds(run, usable, source)));
+    };
+    const captured = (await app.stops?.(ctx, source))
+      ? await whileStopped(run, async () => {
+          // What was seen while it ran need not be what it left when it stopped.
+          source = await app.examine(ctx);
+          return capture();
+        })
+      : await capture();
+    const files = filesOf(captured, staged, usable);
+    if (usable && files.length === usable.manifest.files.length && files.every((file) => file.taken)) {
+      return await unchanged(run, usable, published, captured);
+    }
     refuseSuspicious(run, baseline, {
       ...source,
-      ...(capture.sizeBytes !== undefined && { sizeBytes: capture.sizeBytes }),
+      ...(captured.sizeBytes !== undefined && { sizeBytes: captured.sizeBytes }),
     });
-    const verified = await verifyStaged(run, app, stagingFolder, staged);
+    for (const { kind, taken } of files) if (taken) staged.delete(kind);
+    const verified = await verifyStaged(run, app, stagingFolder, staged, captured.about);
     if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
-    return await publish(run, { source, capture, staged, stagingFolder, verified, points, newest });
+    return await publish(run, { source, capture: captured, files, stagingFolder, verified, points, newest });
   } finally {
     await ctx.disk.removeTree(stagingFolder);
   }
 }
 
+function stageIn(
+  { ctx }: PointsRun,
+  folder: string,
+  staged: Map<string, Written>,
+  untouched: ReadonlySet<string>,
+): Stage {
+  return {
+    untouched,
+    write: async (kind, bytes, totalBytes) => {
+      // An app that saw its data move while it was copied writes the artefact once more.
+      await ctx.disk.remove(join(folder, kind));
+      const written = await ctx.disk.write(join(folder, kind), bytes, {
+        signal: ctx.signal,
+        onBytes: (done) => ctx.progress("copying", done, totalBytes),
+      });
+      staged.set(kind, written);
+      return written;
+    },
+  };
+}
+
+/** Artefacts that the newest point has as the source has them, by their fingerprints. */
+function untouchedKinds({ state }: PointsRun, newest: Good | undefined, source: Source): Set<string> {
+  if (!newest || state.gate?.pointId !== newest.id) return new Set();
+  const kinds = newest.manifest.files.map(({ kind }) => kind);
+  return new Set(
+    kinds.filter((kind) => {
+      const fingerprint = source.fingerprints?.get(kind);
+      return fingerprint !== undefined && fingerprint === state.gate?.sources?.[kind];
+    }),
+  );
+}
+
+/** A file of the new point: written in this run, or `taken` over from the point before. */
+type PointFile = Omit<Manifest["files"][number], "name"> & { readonly taken?: Manifest["files"][number] };
+
+/** What the new point consists of: what was captured, and what need not be, because the newest point has it. */
+function filesOf(capture: Capture, staged: ReadonlyMap<string, Written>, newest: Good | undefined): PointFile[] {
+  const before = new Map(newest?.manifest.files.map((file) => [file.kind, file]));
+  const written = [...staged].map(([kind, bytes]): PointFile => {
+    const checksum = capture.checksums.get(kind) ?? bytes.sha256;
+    const taken = before.get(kind);
+    if (taken?.checksum === checksum) return { ...taken, taken };
+    const about = capture.about?.get(kind);
+    return { kind, ...bytes, checksum, ...(about && { about }) };
+  });
+  const kept = [...(capture.untouched ?? [])].flatMap((kind): PointFile[] => {
+    const taken = before.get(kind);
+    return taken && !staged.has(kind) ? [{ ...taken, taken }] : [];
+  });
+  return [...written, ...kept];
+}
+
 /** What the source is compared with: what the last run accepted, else the newest point, even one of the incumbent's. */
-async function baselineOf(run: AppRun, app: BackupApp<unknown>, points: readonly RestorePoint[]): Promise<Baseline> {
+async function baselineOf(run: PointsRun, app: BackupApp<unknown>, points: readonly RestorePoint[]): Promise<Baseline> {
   if (run.state.baseline) return run.state.baseline;
   const newest = newestGood(points) ?? points.at(-1);
   if (!newest) return {};
@@ -73,7 +130,7 @@ async function baselineOf(run: AppRun, app: BackupApp<unknown>, points: readonly
   const files = new Map<string, ReadBack>();
   try {
     for (const { kind, path } of newest.files) files.set(kind, await openReadBack(path, { signal: run.ctx.signal }));
-    const { identity } = await app.verify(files, { signal: run.ctx.signal });
+    const { identity } = await app.verify(files, { ...run.ctx, about: aboutOf(newest) });
     return { identity, sourceBytes: sizeOf(newest) };
   } catch (error) {
     run.ctx.warn(
@@ -87,10 +144,11 @@ async function baselineOf(run: AppRun, app: BackupApp<unknown>, points: readonly
 
 /** Reads back what was written: the bytes as they were sent, and what they mean. */
 async function verifyStaged(
-  run: AppRun,
+  run: PointsRun,
   app: BackupApp<unknown>,
   folder: string,
   staged: ReadonlyMap<string, Written>,
+  about: ReadonlyMap<string, Facts> | undefined,
 ): Promise<Verified> {
   const { ctx } = run;
   const files = new Map<string, ReadBack>();
@@ -99,7 +157,7 @@ async function verifyStaged(
       const onBytes = (done: number) => ctx.progress("verifying", done, sizeBytes);
       files.set(kind, await openReadBack(join(folder, kind), { signal: ctx.signal, onBytes }));
     }
-    const verified = await app.verify(files, { signal: ctx.signal }).catch((error) => {
+    const verified = await app.verify(files, { ...ctx, ...(about && { about }) }).catch((error) => {
       // What was just read from the source is bad: it was so before, or was written wrongly. Either way no backup.
       throw error instanceof Failure && error.code === "backup_damaged"
         ? new Failure(
@@ -132,7 +190,7 @@ async function verifyStaged(
 interface Publication {
   source: Source;
   capture: Capture;
-  staged: ReadonlyMap<string, Written>;
+  files: readonly PointFile[];
   stagingFolder: string;
   verified: Verified;
   points: readonly RestorePoint[];
@@ -140,19 +198,18 @@ interface Publication {
 }
 
 async function publish(
-  run: AppRun,
-  { source, capture, staged, stagingFolder, verified, points, newest }: Publication,
+  run: PointsRun,
+  { source, capture, files: pointFiles, stagingFolder, verified, points, newest }: Publication,
 ): Promise<Result> {
   const { ctx, type, folders, state } = run;
   const { id, takenAtMs } = freeId(capture.takenAtMs, points);
   const identity = source.identity ?? verified.identity;
   const sourceBytes = capture.sizeBytes ?? source.sizeBytes;
   const files = type.artefacts.flatMap(({ kind, naming }) => {
-    const written = staged.get(kind);
-    return written
-      ? [{ kind, name: naming.name(id), ...written, checksum: capture.checksums.get(kind) ?? written.sha256 }]
-      : [];
+    const file = pointFiles.find((candidate) => candidate.kind === kind);
+    return file ? [file.taken ?? { ...file, name: naming.name(id, capture.label) }] : [];
   });
+  const written = files.filter(({ kind }) => !pointFiles.some((file) => file.kind === kind && file.taken));
   const manifest: Manifest = {
     version: 1,
     id,
@@ -168,7 +225,7 @@ async function publish(
   };
   const ready: StagedFile[] = [];
   const fingerprints: Record<string, string> = {};
-  for (const { kind, name } of files) {
+  for (const { kind, name } of written) {
     const path = join(stagingFolder, kind);
     await ctx.disk.setTimes(path, takenAtMs);
     ready.push({ path, name });
@@ -176,12 +233,13 @@ async function publish(
   ctx.signal.throwIfAborted();
   ctx.progress("publishing");
   await publishPoint(folders, manifest, ready, ctx.disk);
-  for (const { name } of files) {
+  for (const { name } of written) {
     const path = join(folders.history, name);
     fingerprints[`history/${name}`] = fileFingerprint(path, await stat(path, { bigint: true }));
   }
   const point = newestGood(await listPoints(folders, type.artefacts)) as Good;
-  const gate = { pointId: id, published: fingerprints };
+  // What was taken over is known from the point before.
+  const gate = { pointId: id, published: { ...state.gate?.published, ...fingerprints } };
   const published = await ensurePublished(folders, type, point, gate, ctx.disk, ctx.signal);
   if (point.id !== id || !published) {
     throw new Failure("nas_write_failed", `Cannot publish "${id}": it is not what was written a moment ago`);
@@ -191,7 +249,7 @@ async function publish(
   if (state.restored) ctx.warn(`This is the first backup after the restore of ${state.restored.pointId}`);
   return {
     outcome: "created",
-    message: `${ctx.app.title}: ${files.map(({ name }) => name).join(", ")} made and verified`,
+    message: `${ctx.app.title}: ${written.map(({ name }) => name).join(", ")} made and verified`,
     point: {
       id,
       takenAt: manifest.takenAt,
@@ -202,11 +260,7 @@ async function publish(
     state: {
       ...before,
       baseline: { ...(identity && { identity }), ...(sourceBytes !== undefined && { sourceBytes }) },
-      gate: {
-        pointId: id,
-        published: published.fingerprints,
-        ...(capture.fingerprint && { source: capture.fingerprint }),
-      },
+      gate: { pointId: id, published: published.fingerprints, ...gateOf(capture) },
     },
   };
 }
@@ -220,11 +274,17 @@ function freeId(takenAtMs: number, points: readonly RestorePoint[]): { id: strin
   }
 }
 
+/** What the next run compares its source with. */
+const gateOf = ({ fingerprint, fingerprints }: Pick<Source, "fingerprint" | "fingerprints">) => ({
+  ...(fingerprint !== undefined && { source: fingerprint }),
+  ...(fingerprints && { sources: Object.fromEntries(fingerprints) }),
+});
+
 async function unchanged(
-  run: AppRun,
+  run: PointsRun,
   newest: Good,
   published: { fingerprints: Record<string, string>; mended: string[] },
-  fingerprint?: string,
+  seen: Pick<Source, "fingerprint" | "fingerprints">,
 ): Promise<Result> {
   const { ctx, state } = run;
   for (const mended of published.mended) ctx.warn(mended);
@@ -240,17 +300,13 @@ async function unchanged(
         ...(newest.manifest.identity && { identity: newest.manifest.identity }),
         ...(newest.manifest.sourceBytes !== undefined && { sourceBytes: newest.manifest.sourceBytes }),
       },
-      gate: {
-        pointId: newest.id,
-        published: published.fingerprints,
-        ...(fingerprint !== undefined && { source: fingerprint }),
-      },
+      gate: { pointId: newest.id, published: published.fingerprints, ...gateOf(seen) },
     },
   };
 }
 
 /** Removes what the policy lets go of. Only after a point was published, or found to be what it was. */
-async function retain({ ctx, type, config, folders }: AppRun): Promise<{ removed: string[]; pointCount: number }> {
+async function retain({ ctx, type, config, folders }: PointsRun): Promise<{ removed: string[]; pointCount: number }> {
   const points = await listPoints(folders, type.artefacts);
   const { keepDaily, keepWeekly, keepMonthly } = config.common;
   const expired = selectExpired(points, { keep: config.keep, keepDaily, keepWeekly, keepMonthly });

@@ -17,6 +17,8 @@ const allow = z.array(Override).default([]);
 /** A name from the list, an id, a date and time with offset, or a local time: `points.ts` resolves it. */
 const at = z.string().min(1).max(200).optional();
 const timeZone = z.string().min(1).max(100).optional();
+/** One part of the backup alone: a model. */
+const only = z.string().min(1).max(500).optional();
 
 /** What a backup function may be asked to do. */
 export const BackupRequest = z.discriminatedUnion("operation", [
@@ -35,14 +37,23 @@ export const RestoreRequest = z.discriminatedUnion("operation", [
     at,
     timeZone,
     to: z.string().min(1).max(1000).optional(),
+    only,
     allow,
   }),
   /** What a restore would replace by what; changes nothing, takes no lock. */
-  z.strictObject({ operation: z.literal("plan"), app, at, timeZone }),
+  z.strictObject({ operation: z.literal("plan"), app, at, timeZone, only }),
   z.strictObject({ operation: z.literal("undo"), app }),
 ]);
 
-export type RunRequest = z.infer<typeof BackupRequest> | z.infer<typeof RestoreRequest>;
+/** What a cleanup function may be asked to do. */
+export const CleanupRequest = z.discriminatedUnion("operation", [
+  z.strictObject({ operation: z.literal("cleanup"), app }),
+]);
+
+export type RunRequest =
+  | z.infer<typeof BackupRequest>
+  | z.infer<typeof RestoreRequest>
+  | z.infer<typeof CleanupRequest>;
 export type Operation = RunRequest["operation"];
 
 /** One run of one app, as it is handed to a runner. */
@@ -52,7 +63,7 @@ export const RunDescription = z.object({
   /** The function that was called: "backup-factorio". */
   function: z.string(),
   app: AppName,
-  request: z.union([BackupRequest, RestoreRequest]),
+  request: z.union([BackupRequest, RestoreRequest, CleanupRequest]),
   /** Who asked, for people: "cron", "make on kitchen-mac". */
   startedBy: z.string(),
   /** RFC 3339, UTC. */

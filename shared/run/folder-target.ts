@@ -11,8 +11,17 @@ import type { ReadBack } from "../nas/read-back.ts";
 export interface FolderApp<Settings> {
   /** The folder that holds the data. */
   readonly folder: string;
-  /** Which of its top-level names a restore replaces; all others are left alone, save those that it brings itself. */
+  /** Which of its top-level names a restore replaces; all others are left alone, save what it brings itself. */
   replaces(names: readonly string[]): string[];
+  /**
+   * What of the unpacked content is put in place as a whole, in this order: paths with "/" between their parts, none
+   * within another. Its top-level names when absent.
+   */
+  units?(unpacked: string): Promise<string[]>;
+  /** Bytes that unpacking takes; those of the files when absent. */
+  neededBytes?(files: ReadonlyMap<string, ReadBack>, point: PointFacts): Promise<number>;
+  /** An undo leaves what a restore has brought where nothing was; it takes it away when absent. */
+  readonly keepsBrought?: true;
   /** Writes the restored content into an empty folder, as it shall stand in the data folder. */
   unpack(
     ctx: RunContext<Settings>,
@@ -35,9 +44,11 @@ export interface FolderApp<Settings> {
 const Journal = z.object({
   runId: z.string(),
   phase: z.enum(["staging", "swapping"]),
-  /** Names that are set aside, and names that take their place. */
+  /** Paths that are set aside, and paths that take their place. */
   out: z.array(z.string()).default([]),
   in: z.array(z.string()).default([]),
+  /** Folders that have to be made for them, outermost first. */
+  made: z.array(z.string()).default([]),
   /** The set-aside state that is being put back, of an undo. */
   fromAside: z.string().optional(),
 });
@@ -50,6 +61,8 @@ const AsideRecord = z.object({
   sizeBytes: z.number().optional(),
   /** What was set aside, so that an undo knows whether all of it is still there. */
   names: z.array(z.string()).default([]),
+  /** What the restore had put in place. */
+  brought: z.array(z.string()).default([]),
 });
 
 /** Restores into a folder of files: what is there is set aside by renaming, what is new is renamed into place. */
@@ -92,7 +105,11 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
   };
   const writeJournal = (journal: Journal) => disk.replace(journalPath, JSON.stringify(journal));
   const moveIfThere = async (from: string, to: string) => {
-    if (await there(from)) await disk.rename(from, to);
+    if (await there(from)) await move(from, to);
+  };
+  const move = async (from: string, to: string) => {
+    if (!(await there(dirname(to)))) await disk.makeDir(dirname(to));
+    await disk.rename(from, to);
   };
 
   /** Opens the journal before anything is written, so that what a crash leaves is known to be nobody's. */
@@ -106,12 +123,13 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       phase: "staging",
       out: [],
       in: [],
+      made: [],
       ...(fromAside !== undefined && { fromAside }),
     });
   };
 
   /** Undoes an uncommitted swap, whatever part of it happened, in the opposite order. */
-  const undoMoves = async ({ runId, out, in: incoming, fromAside }: Journal) => {
+  const undoMoves = async ({ runId, out, in: incoming, made, fromAside }: Journal) => {
     const source = fromAside === undefined ? fresh : asideFolder(fromAside);
     for (const name of incoming.toReversed()) {
       // A name that goes both out and in is the new one only once the old one has gone.
@@ -119,7 +137,19 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       if (oldHasGone && !(await there(join(source, name)))) await moveIfThere(join(folder, name), join(source, name));
     }
     for (const name of out.toReversed()) await moveIfThere(join(asideFolder(runId), name), join(folder, name));
+    for (const path of made.toReversed()) await disk.removeEmptyDir(join(folder, path));
+    for (const path of foldersOf(out).toReversed()) await disk.removeEmptyDir(join(asideFolder(runId), path));
     await disk.removeEmptyDir(asideFolder(runId));
+  };
+
+  /** What an undo takes away: what the restore had brought, as far as it is still there. */
+  const broughtBy = async (asideId: string): Promise<string[]> => {
+    if (app.keepsBrought) return [];
+    const record = AsideRecord.safeParse(parseJson(await readFile(asideRecord(asideId), "utf8").catch(() => "")));
+    const brought = await Promise.all(
+      (record.data?.brought ?? []).map(async (path) => ((await there(join(folder, path))) ? [path] : [])),
+    );
+    return brought.flat();
   };
 
   const removeTemporaries = async (): Promise<boolean> => {
@@ -145,6 +175,13 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       await disk.removeTree(asideFolder(fromAside));
     }
     await finish();
+  };
+
+  /** Of an undo: what was set aside, in its order. */
+  const unitsIn = async (source: string, fromAside: string | undefined): Promise<string[]> => {
+    if (fromAside === undefined) return app.units ? app.units(source) : namesIn(source);
+    const record = AsideRecord.safeParse(parseJson(await readFile(asideRecord(fromAside), "utf8")));
+    return record.data?.names ?? namesIn(source);
   };
 
   return {
@@ -173,7 +210,8 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
 
     async stage(files, point) {
       await begin();
-      await requireSpace(fresh, sizeOf({ files: [...files.values()] }), "restore");
+      const neededBytes = (await app.neededBytes?.(files, point)) ?? sizeOf({ files: [...files.values()] });
+      await requireSpace(fresh, neededBytes, "restore");
       await app.unpack(ctx, files, point, fresh);
       await disk.syncDir(fresh);
     },
@@ -183,8 +221,10 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
         throw new Failure("not_found", `Cannot undo: what "${aside.id}" set aside is not in "${replaced}" any more`);
       }
       const record = AsideRecord.safeParse(parseJson(await readFile(asideRecord(aside.id), "utf8")));
-      const present = await namesIn(asideFolder(aside.id));
-      const missing = record.data?.names.filter((name) => !present.includes(name)) ?? [];
+      const missing: string[] = [];
+      for (const name of record.data?.names ?? []) {
+        if (!(await there(join(asideFolder(aside.id), name)))) missing.push(name);
+      }
       if (missing.length > 0) {
         throw new Failure(
           "not_found",
@@ -199,14 +239,18 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       const journal = await readJournal();
       if (!journal) throw new Error("swap() without stage()");
       const source = journal.fromAside === undefined ? fresh : asideFolder(journal.fromAside);
-      const incoming = await namesIn(source);
+      const incoming = await unitsIn(source, journal.fromAside);
       const present = (await namesIn(folder)).filter((name) => name !== hiddenFolder);
-      const replacedNames = new Set([...app.replaces(present), ...incoming]);
-      const out = present.filter((name) => replacedNames.has(name));
+      const brought = journal.fromAside === undefined ? [] : await broughtBy(journal.fromAside);
+      const out = [];
+      for (const path of new Set([...app.replaces(present), ...brought, ...incoming])) {
+        if (await there(join(folder, path))) out.push(path);
+      }
+      const made = await missingFolders(folder, incoming);
       await disk.makeDir(asideFolder(ctx.run.id));
-      await writeJournal({ ...journal, phase: "swapping", out, in: incoming });
-      for (const name of out) await disk.rename(join(folder, name), join(asideFolder(ctx.run.id), name));
-      for (const name of incoming) await disk.rename(join(source, name), join(folder, name));
+      await writeJournal({ ...journal, phase: "swapping", out, in: incoming, made });
+      for (const path of out) await move(join(folder, path), join(asideFolder(ctx.run.id), path));
+      for (const path of incoming) await move(join(source, path), join(folder, path));
     },
 
     rollBack,
@@ -215,7 +259,8 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       const journal = await readJournal();
       if (!journal) throw new Error("commit() without swap()");
       const label = journal.out.length === 0 ? "nothing" : journal.out.join(", ");
-      const record = { runId: ctx.run.id, at: ctx.now(), label: label.slice(0, 500), names: journal.out };
+      const { out: names, in: brought } = journal;
+      const record = { runId: ctx.run.id, at: ctx.now(), label: label.slice(0, 500), names, brought };
       await disk.replace(asideRecord(ctx.run.id), JSON.stringify(record));
       await closeCommitted(journal);
     },
@@ -269,6 +314,22 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       return wanted;
     },
   };
+}
+
+/** Folders that are not there and that these paths need, outermost first. */
+async function missingFolders(folder: string, paths: readonly string[]): Promise<string[]> {
+  const missing: string[] = [];
+  for (const path of foldersOf(paths)) if (!(await there(join(folder, path)))) missing.push(path);
+  return missing;
+}
+
+/** All folders that lead to these paths, outermost first. */
+function foldersOf(paths: readonly string[]): string[] {
+  const folders = paths.flatMap((path) => {
+    const parts = path.split("/").slice(0, -1);
+    return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
+  });
+  return [...new Set(folders)].sort();
 }
 
 const there = (path: string) =>

@@ -2,9 +2,10 @@ import { join } from "node:path";
 import type { RunContext } from "../app.ts";
 import { type Disk, isTemporary } from "../disk.ts";
 import type { AppFolders } from "../nas/nas.ts";
-import { listPoints, namesIn } from "../nas/points.ts";
+import { namesIn } from "../nas/points.ts";
 import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
 import type { AppRun } from "./app-run.ts";
+import { pointsOf } from "./points-of.ts";
 
 /**
  * Puts right what killed runs have left, before anything else is done: half a restore, a stopped app, staging,
@@ -31,7 +32,7 @@ export async function mend({ ctx, type, folders, workload, config, abandoned }: 
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
   await removeTemporaries(folders, ctx.disk);
   if (abandoned) {
-    await removeOrphanManifests(folders, await listPoints(folders, type.artefacts), abandoned.id, ctx.disk);
+    await removeOrphanManifests(folders, await pointsOf(folders, type), abandoned.id, ctx.disk);
   }
   await removeOldAsides(ctx, target, config.common.keepReplacedDays);
   return mended;

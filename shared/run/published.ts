@@ -1,6 +1,6 @@
 import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { AnyAppType } from "../app.ts";
+import type { Artefact } from "../app.ts";
 import { type Disk, isSameFile } from "../disk.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { type Manifest, manifestPath, type RestorePoint } from "../nas/points.ts";
@@ -22,7 +22,7 @@ export interface Published {
  */
 export async function ensurePublished(
   folders: AppFolders,
-  type: AnyAppType,
+  { artefacts }: { readonly artefacts: readonly Artefact[] },
   point: RestorePoint & { manifest: Manifest },
   gate: AppState["gate"],
   disk: Disk,
@@ -48,7 +48,7 @@ export async function ensurePublished(
       );
       return undefined;
     }
-    const artefact = type.artefacts.find((candidate) => candidate.kind === kind);
+    const artefact = artefacts.find((candidate) => candidate.kind === kind);
     if (!artefact) continue;
     const latest = join(folders.backups, artefact.latest);
     // A link has the right content, but whoever writes into it writes into the history.
@@ -58,6 +58,14 @@ export async function ensurePublished(
     const fingerprint = await fingerprintOf(latest);
     if (fingerprint !== undefined) fingerprints[artefact.latest] = fingerprint;
     mended.push(`${artefact.latest} was made again from ${name}`);
+  }
+  for (const { kind, latest } of artefacts) {
+    if (point.manifest.files.some((file) => file.kind === kind)) continue;
+    const path = join(folders.backups, latest);
+    if ((await fingerprintOf(path)) === undefined) continue;
+    // It belongs to another state than the latest of the others; history/ still has it.
+    await disk.remove(path);
+    mended.push(`${latest} was removed: ${point.id} has none`);
   }
   return { fingerprints, mended };
 }

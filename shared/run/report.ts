@@ -54,7 +54,7 @@ export type Plan = z.infer<typeof Plan>;
 
 /** How runs end. The first group went well, the second did not. */
 export const goodOutcomes = [
-  "created", "unchanged", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "planned",
+  "created", "unchanged", "postponed", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "cleaned", "planned",
 ] as const; // biome-ignore format: one line reads better
 export const badOutcomes = ["refused", "failed", "cancelled", "interrupted"] as const;
 

@@ -1,10 +1,13 @@
-import type { BackupApp, PresentData, RestoreApp, RestoreTarget, Source } from "../app.ts";
+import type { BackupApp, PointFacts, PresentData, RestoreApp, RestoreTarget, Source } from "../app.ts";
+import { isMirror } from "../app.ts";
 import { Failure, toFailure } from "../failures.ts";
-import { factsOf, listPoints, type RestorePoint, sizeOf } from "../nas/points.ts";
+import { aboutOf, factsOf, type RestorePoint, sizeOf } from "../nas/points.ts";
 import { openReadBack, type ReadBack } from "../nas/read-back.ts";
-import type { AppRun, Result } from "./app-run.ts";
+import { type AppRun, isMirrorRun, type PointsRun, type Result } from "./app-run.ts";
 import { resolveAt } from "./at.ts";
 import type { RunRequest } from "./description.ts";
+import { mirrorTree, verifyMirror } from "./mirror-tree.ts";
+import { pointsOf } from "./points-of.ts";
 import type { Plan } from "./report.ts";
 
 type RestoreRequest = Extract<RunRequest, { operation: "restore" }>;
@@ -14,16 +17,11 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
   const { ctx, type, folders, state } = run;
   const restore = await type.loadRestore();
   const target = restore.target(ctx);
-  const points = await listPoints(folders, type.artefacts);
-  const point = resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
-  let verified = false;
-  const files = await openPoint(run, point, (done, total) => {
-    // Later reads of the same files have a progress of their own.
-    if (!verified) ctx.progress("verifying", done, total);
-  });
+  refuseUnknownPart(run, request.only);
+  const point = resolveAt(request.at, await pointsOf(folders, type), request.timeZone ?? "UTC", ctx.now());
+  const { files, facts } = await openVerified(run, point);
+  const wanted: PointFacts = { ...facts, ...(request.only !== undefined && { only: request.only }) };
   try {
-    await verifyPoint(run, await type.loadBackup(), point, files);
-    verified = true;
     const described = {
       id: point.id,
       takenAt: new Date(point.takenAtMs).toISOString(),
@@ -31,7 +29,7 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
     };
     if (request.to !== undefined) {
       ctx.progress(`restoring to ${request.to}`);
-      const restoredTo = await target.place(files, factsOf(point), request.to);
+      const restoredTo = await target.place(files, wanted, request.to);
       return {
         outcome: "restored",
         message: `${ctx.app.title}: ${point.id} put beside production, in ${restoredTo}`,
@@ -39,15 +37,13 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
         restoredTo,
       };
     }
-    await replaceData(run, restore, target, () =>
-      stageWithRoom(run, target, () => target.stage(files, factsOf(point))),
-    );
+    await replaceData(run, restore, target, () => stageWithRoom(run, target, () => target.stage(files, wanted)));
     const present = await target.present();
     const identity = present?.identity ?? point.manifest?.identity;
     const { gate: _, waiting: __, ...before } = state;
     return {
       outcome: "restored",
-      message: `${ctx.app.title}: restored ${point.id}`,
+      message: `${ctx.app.title}: restored ${request.only === undefined ? point.id : `${request.only} of ${point.id}`}`,
       point: described,
       state: {
         ...before,
@@ -92,14 +88,12 @@ export async function runUndo(run: AppRun): Promise<Result> {
 }
 
 /** What a restore would do; changes nothing. */
-export async function runPlan(
-  run: AppRun,
-  request: { at?: string | undefined; timeZone?: string | undefined },
-): Promise<Result> {
+export async function runPlan(run: AppRun, request: Extract<RunRequest, { operation: "plan" }>): Promise<Result> {
   const { ctx, type, folders } = run;
   const restore = await type.loadRestore();
   const target = restore.target(ctx);
-  const points = await listPoints(folders, type.artefacts);
+  refuseUnknownPart(run, request.only);
+  const points = await pointsOf(folders, type);
   const point = points.length === 0 ? undefined : resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
   const [present, [aside]] = [await target.present(), await target.asides()];
   const plan: Plan = {
@@ -135,6 +129,38 @@ function describePresent(
     // Points are named by whole seconds.
     newerThanPoint: changedAtMs !== undefined && point !== undefined && changedAtMs > point.takenAtMs + 999,
   };
+}
+
+/** Only some backups have parts that can be restored alone. */
+function refuseUnknownPart({ ctx, type }: AppRun, only: string | undefined): void {
+  if (only === undefined || (isMirror(type) && type.part !== undefined)) return;
+  throw new Failure("invalid_request", `Cannot restore "${only}" alone: a backup of ${ctx.app.title} is one whole`);
+}
+
+/** The point's files, proven, and what is known of it. The caller closes them. */
+async function openVerified(
+  run: AppRun,
+  point: RestorePoint,
+): Promise<{ files: Map<string, ReadBack>; facts: PointFacts }> {
+  const { ctx } = run;
+  if (isMirrorRun(run)) {
+    const tree = mirrorTree(run, point);
+    await verifyMirror(run, point);
+    return { files: new Map(), facts: { ...factsOf(point), tree } };
+  }
+  let verified = false;
+  const files = await openPoint(run, point, (done, total) => {
+    // Later reads of the same files have a progress of their own.
+    if (!verified) ctx.progress("verifying", done, total);
+  });
+  try {
+    await verifyPoint(run, await (run as PointsRun).type.loadBackup(), point, files);
+    verified = true;
+    return { files, facts: factsOf(point) };
+  } catch (error) {
+    for (const file of files.values()) await file.close();
+    throw error;
+  }
 }
 
 async function openPoint(
@@ -178,7 +204,7 @@ async function verifyPoint(
       { hint },
     );
   }
-  await app.verify(files, { signal: ctx.signal }).catch((cause) => {
+  await app.verify(files, { ...ctx, about: aboutOf(point) }).catch((cause) => {
     const failure = toFailure(cause);
     throw new Failure(failure.code, `Cannot restore ${point.id}: ${failure.message}`, {
       cause,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Publisher } from "../../events/publisher.ts";
 import type { RunContext } from "../app.ts";
 import type { AppConfig, Config } from "../config.ts";
@@ -5,18 +6,21 @@ import { Disk } from "../disk.ts";
 import { Failure, failures, toFailure } from "../failures.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
-import { type AppFolders, openNas } from "../nas/nas.ts";
+import { type AppFolders, type Nas, openNas } from "../nas/nas.ts";
+import { namesIn, type RestorePoint } from "../nas/points.ts";
 import { createStep, type StepGuards } from "../step.ts";
 import { stoppedMark } from "./abandoned.ts";
 import { runAccept } from "./accept.ts";
-import type { AppRun, Result } from "./app-run.ts";
+import { type AppRun, isMirrorRun, type PointsRun, type Result } from "./app-run.ts";
 import { runBackup } from "./backup.ts";
 import { type RunDescription, readOnlyOperations } from "./description.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { mend } from "./mend.ts";
+import { runCleanup, runMirror } from "./mirror.ts";
 import { localOutbox } from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
 import { runPin } from "./pin.ts";
+import { pointsOf } from "./points-of.ts";
 import { ownIdentity } from "./process-identity.ts";
 import type { Outcome, RunLine } from "./report.ts";
 import { runPlan, runRestore, runUndo } from "./restore.ts";
@@ -56,6 +60,11 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   // This machine's own files need no lock, and must be writable when the NAS, and the lock on it, are away.
   const ownDisk = new Disk(createStep(onStep && { onStep }), { fileMode: 0o600, dirMode: 0o700 });
   const local = localOutbox(config.state, run.app);
+  const scratch = async () => {
+    const folder = join(config.state, "scratch", run.app, run.id);
+    await ownDisk.makeDir(folder);
+    return folder;
+  };
   const warnings: string[] = [];
   const mended: string[] = [];
   const warn = (message: string) => {
@@ -79,9 +88,21 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     if (!quiet) {
       lock = await takeLock(folders.locks, run, await ownIdentity(), disk);
       guards.fence = lock.fence;
+      // A killed run may have left its own.
+      await removeScratch(config, run.app, ownDisk);
     }
     state = await readState(folders);
-    const ctx = contextOf(run, app, { disk, step, log, signal, now, tell, warn });
+    const ctx = contextOf(run, app, {
+      disk,
+      step,
+      log,
+      signal,
+      now,
+      tell,
+      warn,
+      scratch,
+      pointsOf: (name) => pointsOfApp(config, nas, name),
+    });
     const workload = commandWorkload({
       app: app.name,
       commands: app.common.workload,
@@ -128,6 +149,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     });
     nextState = failure.code === "source_replaced" && state ? { ...state, waiting: failure.message } : state;
   }
+  if (lock) await removeScratch(config, run.app, ownDisk).catch((error) => log.warn({ err: error }, "scratch is left"));
   if (!quiet && outcome.failure?.code !== "app_busy" && outcome.failure?.code !== "lock_lost") {
     await settle(outcome, nextState, { folders: lock ? folders : undefined, local, disk, ownDisk, log, publisher });
   }
@@ -141,10 +163,22 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   return outcome;
 }
 
+/** Only with the app's lock: what is there is this run's, or that of one that is dead. */
+async function removeScratch(config: Config, app: string, ownDisk: Disk): Promise<void> {
+  const folder = join(config.state, "scratch", app);
+  if ((await namesIn(folder)).length > 0) await ownDisk.removeTree(folder);
+}
+
+async function pointsOfApp(config: Config, nas: Nas, name: string): Promise<RestorePoint[]> {
+  const app = config.apps.find((candidate) => candidate.name === name);
+  if (app) return pointsOf(nas.app(name), app.type);
+  throw new Failure("invalid_config", `Cannot find the backups of "${name}": there is no such app in "${config.path}"`);
+}
+
 function carryOutOperation(appRun: AppRun, { request }: RunDescription): Promise<Result> {
   switch (request.operation) {
     case "backup":
-      return runBackup(appRun);
+      return isMirrorRun(appRun) ? runMirror(appRun) : runBackup(appRun as PointsRun);
     case "restore":
       return runRestore(appRun, request);
     case "plan":
@@ -156,6 +190,8 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription): Promise
       return runPin(appRun, request);
     case "accept":
       return runAccept(appRun);
+    case "cleanup":
+      return runCleanup(appRun);
     case "flush":
       // Every run mends and flushes; this one does nothing else.
       return Promise.resolve({
@@ -172,7 +208,9 @@ function contextOf(
   {
     tell,
     ...rest
-  }: Pick<RunContext, "disk" | "step" | "log" | "signal" | "now" | "warn"> & { tell: RunnerOptions["tell"] },
+  }: Pick<RunContext, "disk" | "step" | "log" | "signal" | "now" | "warn" | "scratch" | "pointsOf"> & {
+    tell: RunnerOptions["tell"];
+  },
 ): RunContext {
   const allowed: readonly string[] = "allow" in run.request ? run.request.allow : [];
   let last = { phase: "", at: 0 };
@@ -181,6 +219,7 @@ function contextOf(
     app: { name: app.name, type: app.type.type, title: app.type.title },
     settings: app.settings,
     run,
+    canStop: app.common.workload !== undefined,
     allows: (override) => allowed.includes(override),
     progress(phase, doneBytes, totalBytes) {
       const at = rest.now();

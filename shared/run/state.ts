@@ -25,6 +25,8 @@ export const AppState = z.object({
       pointId: z.string(),
       /** Of the source. */
       source: z.string().optional(),
+      /** Of the source, by artefact, where they are gated apart. */
+      sources: z.record(z.string(), z.string()).optional(),
       /** Of the published files, by path below backups/. */
       published: z.record(z.string(), z.string()),
     })

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { loadAppTypes } from "../../functions/types.ts";
+import { isMirror } from "../../shared/app.ts";
 import { CommonSettings, ConfigFile, parseConfig } from "../../shared/config.ts";
 import { blockBelow, readmePath } from "./blocks.ts";
 
@@ -43,7 +44,7 @@ function settingsOf(schema: z.ZodType, prefix = ""): [string, string][] {
 const shown = (key: string, value: unknown) => (key.endsWith("Mode") ? `0${Number(value).toString(8)}` : String(value));
 
 test("the README's table has every setting, with the default that the schema has", () => {
-  const keep = types.map(({ type, keep }) => `${type}: ${keep}`).join(", ");
+  const keep = types.flatMap((type) => (isMirror(type) ? [] : [`${type.type}: ${type.keep}`])).join(", ");
   const wanted = new Map([
     ...settingsOf(ConfigFile),
     ...settingsOf(CommonSettings, "apps.<app>."),

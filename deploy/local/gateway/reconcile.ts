@@ -20,9 +20,9 @@ export interface ReconcileOptions {
 export function startReconcile({ config, gatewayUrl, token, log, everyMs = 60_000 }: ReconcileOptions): () => void {
   const look = async () => {
     for (const app of await withDeadline("what killed runs left", config.nasTimeoutMs, () => findAbandoned(config))) {
-      const type = config.apps.find(({ name }) => name === app)?.type.type;
+      const type = config.apps.find(({ name }) => name === app)?.type;
       log.info({ app }, "a killed run left something; a run puts it right");
-      const response = await fetch(`${gatewayUrl}/function/backup-${type}`, {
+      const response = await fetch(`${gatewayUrl}/function/${type?.verb ?? "backup"}-${type?.type}`, {
         method: "POST",
         headers: { authorization: `Bearer ${token}`, prefer: "respond-async", "x-keepsake-client": "the gateway" },
         body: JSON.stringify({ operation: "flush", app }),

@@ -12,6 +12,7 @@ import { createLog } from "../../../../shared/log.ts";
 import { openReadBack, type ReadBack } from "../../../../shared/nas/read-back.ts";
 import type { Override } from "../../../../shared/run/description.ts";
 import { createStep } from "../../../../shared/step.ts";
+import { verifyOptions, withoutPlaces } from "../../../../shared/testing.ts";
 import { fillLabDatabase, labConnection } from "./fill.ts";
 import { type LabServer, removeLabServer, startLabServer } from "./server.ts";
 
@@ -112,6 +113,7 @@ function testContext(server: LabServer, options: ContextOptions = {}): TestConte
     log: createLog("test", "silent"),
     signal: new AbortController().signal,
     now: () => now,
+    ...withoutPlaces,
     allows: (override) => allow.includes(override),
     progress() {},
     warn: (message) => warnings.push(message),
@@ -128,7 +130,7 @@ export async function backUp(
 ): Promise<Capture & { path: string }> {
   const ctx = lab.context(options);
   const path = join(lab.folder, name);
-  const stage: Stage = { write: (_kind, bytes) => ctx.disk.write(path, bytes) };
+  const stage: Stage = { untouched: new Set(), write: (_kind, bytes) => ctx.disk.write(path, bytes) };
   return { ...(await backup.capture(ctx, await backup.examine(ctx), stage)), path };
 }
 
@@ -144,7 +146,7 @@ export async function withFiles<T>(
   }
 }
 
-export const verifyFile = (path: string) => withFiles(path, (files) => backup.verify(files, {}));
+export const verifyFile = (path: string) => withFiles(path, (files) => backup.verify(files, verifyOptions()));
 
 export const pointOf = ({ takenAtMs, facts }: Pick<Capture, "takenAtMs" | "facts">): PointFacts => ({
   id: "20251219-180000",

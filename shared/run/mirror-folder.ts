@@ -1,0 +1,231 @@
+import { createHash, hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { lstat, readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { ignore, type SmallFile } from "../disk.ts";
+import { Failure } from "../failures.ts";
+import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
+import type { AppFolders } from "../nas/nas.ts";
+import type { Manifest } from "../nas/points.ts";
+import { sha256Of } from "../nas/publish.ts";
+import { treeFingerprint } from "../source/tree-fingerprint.ts";
+import { walkFiles } from "../source/walk.ts";
+import type { MirrorRun } from "./app-run.ts";
+import { type ListedFile, listLine, listPath, readList } from "./folder-list.ts";
+
+type Entry = Manifest["files"][number];
+
+/** Files up to this size are read whole, and written several at a time. */
+const smallBytes = 1 << 20;
+const batchBytes = 8 << 20;
+const batchFiles = 128;
+
+/** Finder leaves hidden files in every folder that it shows: they are nobody's. */
+const isHidden = (path: string) => basename(path).startsWith(".");
+
+/** What the folder on the NAS is, without reading its files. */
+export const folderFingerprint = async (path: string) => (await treeFingerprint(path, { skip: isHidden })).fingerprint;
+
+/** Whether the folder has exactly the files of its list, by reading all of them. */
+export async function isListed(
+  folders: AppFolders,
+  { sha256 }: Entry,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let listed = 0;
+  try {
+    for await (const files of batches(readList(folders, sha256))) {
+      listed += files.length;
+      const sums = await Promise.all(files.map((file) => sha256Of(join(path, file.path), signal)));
+      if (sums.some((sum, index) => sum !== files[index]?.sha256)) return false;
+    }
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
+  return (await treeFingerprint(path, { skip: isHidden })).files === listed;
+}
+
+/**
+ * Copies a folder to the NAS. All files are copied beside it, read back and synced first. Then a new folder gets its
+ * name at once; one that is there already takes over the new files one by one, each of them whole, and loses those
+ * that the source has no more last. What a killed run had copied is used again, once it has been compared.
+ * @throws {Failure} `source_changing`, `source_invalid`, `nas_write_failed`.
+ */
+export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: string): Promise<Entry> {
+  const { ctx, folders } = run;
+  const target = join(root, unit.path);
+  const staged = join(folders.incoming, encodeURIComponent(unit.path));
+  const isThere = (await lstat(target).catch(ignore("ENOENT")))?.isDirectory() ?? false;
+  const stagedList = `${staged}.sha256`;
+  await ctx.disk.makeDir(staged);
+  await ctx.disk.remove(stagedList);
+  let [files, sizeBytes] = [0, 0];
+  async function* lines() {
+    for await (const file of copyFiles(run, unit, staged, isThere ? target : undefined)) {
+      files += 1;
+      sizeBytes += file.sizeBytes;
+      yield Buffer.from(listLine(file));
+    }
+  }
+  const list = await ctx.disk.write(stagedList, lines(), { signal: ctx.signal });
+  if ((await unit.look()) !== unit.fingerprint) {
+    throw new Failure("source_changing", `Cannot copy "${unit.path}": its files changed while they were copied`, {
+      hint: "Something writes into it. The next run goes on with what was copied.",
+    });
+  }
+  await ctx.disk.makeDir(folders.folderSums);
+  await ctx.disk.rename(stagedList, listPath(folders, list.sha256));
+  await ctx.disk.syncFileSystem(folders.incoming);
+  await readBack(run, staged, list.sha256, sizeBytes);
+  await ctx.disk.makeDir(dirname(target));
+  if (!isThere) await ctx.disk.rename(staged, target);
+  else await takeOver(run, staged, target, list.sha256);
+  const { path: name, fingerprint: checksum } = unit;
+  return { kind: "folder", name, sizeBytes, sha256: list.sha256, checksum, about: { files } };
+}
+
+/** Stages every file that the NAS does not have as it is, and tells all of them in their order. */
+async function* copyFiles(
+  { ctx }: MirrorRun,
+  unit: MirrorFolder,
+  staged: string,
+  present: string | undefined,
+): AsyncGenerator<ListedFile & { sizeBytes: number }> {
+  const folders = new Set([staged]);
+  let doneBytes = 0;
+  let writing = Promise.resolve();
+  for await (const batch of batches(unit.files())) {
+    ctx.signal.throwIfAborted();
+    const read = await Promise.all(batch.map((file) => readSource(file)));
+    const small: SmallFile[] = [];
+    for (const { file, sha256, bytes } of read) {
+      const path = join(staged, file.path);
+      const kept = await hasContent([present && join(present, file.path), path], file.sizeBytes, sha256, ctx.signal);
+      if (kept) continue;
+      if (!folders.has(dirname(path))) await ctx.disk.makeDir(dirname(path));
+      folders.add(dirname(path));
+      if (bytes) small.push({ path, bytes });
+      else await ctx.disk.write(path, contentOf(file), { sync: false, signal: ctx.signal });
+    }
+    // The next files are read while these are written.
+    await writing;
+    writing = ctx.disk.writeMany(small);
+    writing.catch(() => {});
+    for (const { file, sha256 } of read) {
+      doneBytes += file.sizeBytes;
+      yield { path: file.path, sha256, sizeBytes: file.sizeBytes };
+    }
+    ctx.progress(`copying ${unit.path}`, doneBytes, unit.sizeBytes);
+  }
+  await writing;
+}
+
+/** The hash of a source file, with its content when it is small. */
+async function readSource(file: MirrorFolderFile): Promise<{ file: MirrorFolderFile; sha256: string; bytes?: Buffer }> {
+  const changed = (cause?: unknown) =>
+    new Failure("source_changing", `Cannot copy "${file.from}": it changed while it was copied`, {
+      cause,
+      hint: "Something writes into the folder. The next run goes on with what was copied.",
+    });
+  try {
+    if (file.sizeBytes <= smallBytes) {
+      const bytes = await readFile(file.from);
+      if (bytes.length !== file.sizeBytes) throw changed();
+      return { file, sha256: hash("sha256", bytes), bytes };
+    }
+    const sum = createHash("sha256");
+    let sizeBytes = 0;
+    for await (const chunk of contentOf(file)) {
+      sum.update(chunk);
+      sizeBytes += chunk.length;
+    }
+    if (sizeBytes !== file.sizeBytes) throw changed();
+    return { file, sha256: sum.digest("hex") };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw changed(error);
+    throw error;
+  }
+}
+
+const contentOf = ({ from }: MirrorFolderFile): AsyncIterable<Buffer> =>
+  createReadStream(from, { highWaterMark: batchBytes / 16 });
+
+/** Whether one of these files is there with this content. One in the staging folder that has another is removed. */
+async function hasContent(
+  [present, staged]: [string | undefined, string],
+  sizeBytes: number,
+  sha256: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const path of [present, staged]) {
+    if (path === undefined) continue;
+    const found = await lstat(path).catch(ignore("ENOENT", "ENOTDIR"));
+    if (found?.isFile() && found.size === sizeBytes && (await sha256Of(path, signal)) === sha256) return true;
+  }
+  return false;
+}
+
+/** Reads what was copied, past the client's cache where the system allows it, and compares. */
+async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string, totalBytes: number): Promise<void> {
+  let doneBytes = 0;
+  for await (const files of batches(readList(folders, list))) {
+    await Promise.all(
+      files.map(async ({ path, sha256 }) => {
+        const copy = join(staged, path);
+        const found = await lstat(copy).catch(ignore("ENOENT", "ENOTDIR"));
+        // What the NAS had already was read when it was compared.
+        if (!found) return;
+        doneBytes += found.size;
+        const actual = await sha256Of(copy, ctx.signal);
+        if (actual === sha256) return;
+        throw new Failure(
+          "nas_write_failed",
+          `Cannot write "${copy}": sha256 ${sha256} was sent, ${actual} was read back`,
+          {
+            hint: "The NAS, its disks or the network damage data. Nothing was published.",
+          },
+        );
+      }),
+    );
+    ctx.progress("verifying", doneBytes, totalBytes);
+  }
+}
+
+/** Moves the staged files into a folder that is in use, each whole, then removes what the list does not have. */
+async function takeOver({ ctx, folders }: MirrorRun, staged: string, target: string, list: string): Promise<void> {
+  const listed = new Set<string>();
+  const made = new Set([target]);
+  for await (const files of batches(readList(folders, list))) {
+    const moves: { from: string; to: string }[] = [];
+    for (const { path } of files) {
+      listed.add(path);
+      const [from, to] = [join(staged, path), join(target, path)];
+      if (!(await lstat(from).catch(ignore("ENOENT", "ENOTDIR")))) continue;
+      if (!made.has(dirname(to))) await ctx.disk.makeDir(dirname(to));
+      made.add(dirname(to));
+      moves.push({ from, to });
+    }
+    await ctx.disk.renameMany(moves);
+  }
+  for await (const { path, kind } of walkFiles(target, { skip: isHidden })) {
+    if (kind === "file" && !listed.has(path)) await ctx.disk.remove(join(target, path));
+  }
+  await ctx.disk.syncFileSystem(target);
+}
+
+/** Several at a time: as many files as are worth it, and no more bytes than memory has room for. */
+async function* batches<F extends { path: string; sizeBytes?: number }>(files: AsyncIterable<F>): AsyncGenerator<F[]> {
+  let batch: F[] = [];
+  let bytes = 0;
+  for await (const file of files) {
+    batch.push(file);
+    bytes += file.sizeBytes ?? 0;
+    if (batch.length < batchFiles && bytes < batchBytes) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}

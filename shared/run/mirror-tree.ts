@@ -1,0 +1,54 @@
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import { ignore } from "../disk.ts";
+import { Failure } from "../failures.ts";
+import type { MirrorTree } from "../mirror-app.ts";
+import { mirrorRoot } from "../nas/mirror-points.ts";
+import type { RestorePoint } from "../nas/points.ts";
+import type { MirrorRun } from "./app-run.ts";
+import { readList } from "./folder-list.ts";
+
+/** The mirror as a restore reads it. */
+export function mirrorTree({ folders, type }: MirrorRun, { manifest }: RestorePoint): MirrorTree {
+  const files = manifest?.files ?? [];
+  return {
+    root: mirrorRoot(folders, type.mirror),
+    files,
+    async *filesOf(unit) {
+      const entry = files.find(({ kind, name }) => kind === "folder" && name === unit);
+      if (!entry) throw new Error(`no folder "${unit}" in the manifest`);
+      yield* readList(folders, entry.sha256);
+    },
+  };
+}
+
+/**
+ * Whether all of it is there, before the app is touched. What is in the files is compared when they are copied beside
+ * the present data, which is before the app is touched, too: reading everything twice would double the time.
+ * @throws {Failure} `backup_damaged`.
+ */
+export async function verifyMirror(run: MirrorRun, point: RestorePoint): Promise<void> {
+  const { ctx, folders, type } = run;
+  const root = mirrorRoot(folders, type.mirror);
+  const damaged = (name: string, wanted: string, actual: string) =>
+    new Failure("backup_damaged", `Cannot restore ${point.id}: "${name}" ${wanted} is wanted, ${actual}`, {
+      hint: `The app was not touched. A backup of the present data mends the NAS: make backup-${ctx.app.name}`,
+    });
+  if (!point.manifest) {
+    ctx.warn("This was made by another system: its content is looked at, but no checksum of it is known");
+    return;
+  }
+  for (const { kind, name, sizeBytes, sha256 } of point.manifest.files) {
+    const found = await lstat(join(root, name)).catch(ignore("ENOENT", "ENOTDIR"));
+    if (kind === "file") {
+      if (!found?.isFile()) throw damaged(name, "as a file", "is not there");
+      if (found.size !== sizeBytes) throw damaged(name, `of ${sizeBytes} bytes`, `has ${found.size}`);
+      continue;
+    }
+    if (!found?.isDirectory()) throw damaged(name, "as a folder", "is not there");
+    for await (const file of readList(folders, sha256)) {
+      const there = await lstat(join(root, name, file.path)).catch(ignore("ENOENT", "ENOTDIR"));
+      if (!there?.isFile()) throw damaged(`${name}/${file.path}`, "as a file", "is not there");
+    }
+  }
+}
