@@ -1,4 +1,5 @@
 import { constants, deflateRaw, type ZlibOptions } from "node:zlib";
+import { freeBuffer } from "./free-buffer.ts";
 import { storedBound, storeWithRuns } from "./stored-runs.ts";
 
 /** Ends a block of ours at a whole byte, with a marker that zlib's own tools know (`Z_SYNC_FLUSH`). */
@@ -38,21 +39,28 @@ export async function deflateBlock(
   const sample = takeSample(block, buffers.sample);
   if (bitsPerByte(sample) >= randomBits) {
     const storedSize = storeWithRuns(sample, buffers.stored);
-    const tried = await pooled(() => deflated(sample, { level: 1 }));
-    if (storedSize <= tried.length * 1.03) return stored();
+    if (storedSize <= (await pooled(() => deflatedSize(sample, { level: 1 }))) * 1.03) return stored();
   }
   const best = await pooled(() => better(sample, level));
   const result = await pooled(() => deflated(block, best));
-  return result.length <= block.length ? result : stored();
+  if (result.length <= block.length) return result;
+  freeBuffer(result);
+  return stored();
 }
 
 async function better(sample: Buffer, level: number): Promise<ZlibOptions> {
   const runs = { level, strategy: constants.Z_RLE };
   const matches = { level };
-  const withRuns = await deflated(sample, runs);
-  // Nothing was found by looking for runs, so matches are worth looking for without trying.
-  const withMatches = await deflated(sample, matches);
-  return withRuns.length <= withMatches.length ? runs : matches;
+  const withRuns = await deflatedSize(sample, runs);
+  const withMatches = await deflatedSize(sample, matches);
+  return withRuns <= withMatches ? runs : matches;
+}
+
+async function deflatedSize(bytes: Buffer, options: ZlibOptions): Promise<number> {
+  const result = await deflated(bytes, options);
+  const { length } = result;
+  freeBuffer(result);
+  return length;
 }
 
 function deflated(bytes: Buffer, options: ZlibOptions): Promise<Buffer> {

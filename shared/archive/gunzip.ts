@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { constants, crc32, createInflateRaw, type InflateRaw, inflateRaw } from "node:zlib";
 import { Failure } from "../failures.ts";
 import { ByteCursor } from "./byte-cursor.ts";
+import { freeBuffer } from "./free-buffer.ts";
 import { emptyFinalBlock, maxBlockBytes, trailerBytes } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
 import { storedBound } from "./stored-runs.ts";
@@ -19,7 +20,7 @@ export interface GunzipOptions {
 /**
  * Inflates a gzip stream, of any number of members, and proves it: CRC-32, length, nothing after it. Without `blocks`
  * any stream, one thread at a time; with them only what they describe.
- * Chunks of `bytes` are used up before the next is asked for; what it yields stays valid.
+ * Chunks of `bytes` are used up before the next is asked for. What it yields is valid until the next is asked for.
  * @throws {Failure} `backup_damaged`, also when `blocks` is not true of the stream; `backup_hostile` when it inflates
  * to more than `maxBytes`.
  */
@@ -207,7 +208,10 @@ async function* inflateSlices(
     if (used !== lengthBytes) throw notTrue(offset + used);
     return result;
   };
-  yield* inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1);
+  for await (const part of inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1)) {
+    yield part;
+    freeBuffer(part);
+  }
   const offset = cursor.offset;
   if (!emptyFinalBlock.equals(await cursor.take(emptyFinalBlock.length))) throw notTrue(offset);
 }

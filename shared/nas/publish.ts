@@ -73,8 +73,8 @@ export async function sha256Of(path: string, signal?: AbortSignal): Promise<stri
 }
 
 /**
- * Removes the manifest of a publish that never came to its files. Others without files stay: somebody may have moved
- * history/ away for a while, and a file that comes back shall be known.
+ * Removes the manifest of a publish that never came to all its files. Others without files stay: somebody may have
+ * moved history/ away for a while, and a file that comes back shall be known.
  * @param runId The run that was killed.
  */
 export async function removeOrphanManifests(
@@ -83,9 +83,10 @@ export async function removeOrphanManifests(
   runId: string,
   disk: Disk,
 ): Promise<void> {
-  const alive = new Set(points.filter((point) => point.manifest).map((point) => point.id));
+  const there = new Set(points.flatMap(({ files }) => files.map(({ name }) => name)));
   for (const manifest of await readManifests(folders)) {
-    if (manifest.runId === runId && !alive.has(manifest.id)) await disk.remove(manifestPath(folders, manifest.id));
+    const isWhole = manifest.files.every(({ name }) => there.has(name));
+    if (manifest.runId === runId && !isWhole) await disk.remove(manifestPath(folders, manifest.id));
   }
 }
 

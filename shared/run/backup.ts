@@ -238,8 +238,15 @@ async function publish(
     fingerprints[`history/${name}`] = fileFingerprint(path, await stat(path, { bigint: true }));
   }
   const point = newestGood(await listPoints(folders, type.artefacts)) as Good;
-  // What was taken over is known from the point before.
-  const gate = { pointId: id, published: { ...state.gate?.published, ...fingerprints } };
+  const takenOver = type.artefacts.flatMap(({ kind, latest }) => {
+    const taken = pointFiles.find((file) => file.kind === kind)?.taken;
+    return taken ? [latest, `history/${taken.name}`, `pinned/${taken.name}`] : [];
+  });
+  for (const key of takenOver) {
+    const known = state.gate?.published[key];
+    if (known !== undefined) fingerprints[key] = known;
+  }
+  const gate = { pointId: id, published: fingerprints };
   const published = await ensurePublished(folders, type, point, gate, ctx.disk, ctx.signal);
   if (point.id !== id || !published) {
     throw new Failure("nas_write_failed", `Cannot publish "${id}": it is not what was written a moment ago`);

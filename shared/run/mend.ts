@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { RunContext } from "../app.ts";
+import { isMirror, type RunContext } from "../app.ts";
 import { type Disk, isTemporary } from "../disk.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { namesIn } from "../nas/points.ts";
@@ -31,7 +31,8 @@ export async function mend({ ctx, type, folders, workload, config, abandoned }: 
   await workload.release();
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
   await removeTemporaries(folders, ctx.disk);
-  if (abandoned) {
+  // A mirror's manifest is written when all of it is in place.
+  if (abandoned && !isMirror(type)) {
     await removeOrphanManifests(folders, await pointsOf(folders, type), abandoned.id, ctx.disk);
   }
   await removeOldAsides(ctx, target, config.common.keepReplacedDays);
