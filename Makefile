@@ -10,7 +10,7 @@ PORT ?= 8080
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<app>", $$1); printf "  make %-20s  %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Variables: AT='Thu 18:00' or a name from the list; TO=place beside production; ALLOW=a,b overrides;"
+	@echo "Variables: AT='Thu 18:00' or a name from the list; TO=place beside production; MODEL=name; ALLOW=a,b overrides;"
 	@echo "  YES=1 does not ask; APPS=a,b; GATEWAY=http://… and TOKEN_FILE=… another gateway; NAS=path;"
 	@echo "  PORT=8080 and CONFIG=homelab/keepsake.yaml of make up."
 	@echo "More: make help-<command>, such as make help-restore"
@@ -49,13 +49,16 @@ backup-all: tools ## back up every app now
 backup-%: tools FORCE ## back up one app now
 	@exec $(CLI) backup '$*'
 
+render-%: tools FORCE ## render a map anew when its save changed, and back it up (Mapshot)
+	@exec $(CLI) backup '$*'
+
 list-%: tools FORCE ## what an app can go back to
 	@exec $(CLI) list '$*'
 
 restore-all: tools ## put every app's data back: shows the plan, asks [APPS= YES=]
 	@exec $(CLI) restore-all
 
-restore-%: tools FORCE ## put one app's data back: shows what, asks [AT= TO= YES=]
+restore-%: tools FORCE ## put one app's data back: shows what, asks [AT= TO= MODEL= YES=]
 	@exec $(CLI) restore '$*'
 
 undo-restore-%: tools FORCE ## put back what the last restore replaced [YES=]
@@ -69,6 +72,9 @@ unpin-%: tools FORCE ## leave it to the retention again: AT=
 
 accept-%: tools FORCE ## take the app's present data for the right one, so that backups go on
 	@exec $(CLI) accept '$*'
+
+cleanup-%: tools FORCE ## remove what nothing refers to any more (Mapshot)
+	@exec $(CLI) cleanup '$*'
 
 cancel-%: tools FORCE ## cancel the app's run in progress
 	@exec $(CLI) cancel '$*'

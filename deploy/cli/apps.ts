@@ -7,12 +7,14 @@ import { type Client, HttpError, ProblemError } from "./client.ts";
 import { CliError, endsAll, exits, usage } from "./exit.ts";
 import { labelOf } from "./outcome.ts";
 
-/** The two functions that serve a type. */
+/** The functions that serve a type. */
 export interface TypeFunctions {
   readonly type: string;
   /** "backup-factorio"; Mapshot's is called render-mapshot, since it renders first. */
   readonly backup: string;
   readonly restore: string;
+  /** Of a type that has one. */
+  readonly cleanup?: string;
 }
 
 export interface App extends TypeFunctions {
@@ -34,7 +36,9 @@ export async function readTypes(clone: string): Promise<TypeFunctions[]> {
 function typesOf({ functions }: z.infer<typeof Stack>): TypeFunctions[] {
   return Object.keys(functions).flatMap((name) => {
     const type = /^(?:backup|render)-(.+)$/.exec(name)?.[1];
-    return type ? [{ type, backup: name, restore: `restore-${type}` }] : [];
+    if (type === undefined) return [];
+    const cleanup = `cleanup-${type}`;
+    return [{ type, backup: name, restore: `restore-${type}`, ...(cleanup in functions && { cleanup }) }];
   });
 }
 

@@ -9,6 +9,7 @@ export interface Options {
   readonly tokenFile?: string;
   readonly at?: string;
   readonly to?: string;
+  readonly model?: string;
   readonly allow: readonly Override[];
   readonly apps: readonly string[];
   readonly yes: boolean;
@@ -16,12 +17,13 @@ export interface Options {
   readonly help: boolean;
 }
 
-export type OptionName = "at" | "to" | "allow" | "apps" | "yes" | "all";
+export type OptionName = "at" | "to" | "model" | "allow" | "apps" | "yes" | "all";
 
 /** Every option: what it takes, its environment variable, and what it means. */
 export const optionTable = {
   at: { value: "TIME", variable: "AT", text: "a name from the list, or a local time: the newest at or before it" },
   to: { value: "PLACE", variable: "TO", text: "restore beside production, to look at it first" },
+  model: { value: "NAME", variable: "MODEL", text: "Ollama: this model alone, such as llama3.2:1b" },
   allow: { value: "A,B", variable: "ALLOW", text: `overrides, one by one: ${Override.options.join(", ")}` },
   apps: { value: "A,B", variable: "APPS", text: "replace the data of these also where it is newer than the backup" },
   yes: { value: undefined, variable: "YES", text: "do not ask (YES=1)" },
@@ -43,13 +45,15 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv, ta
     const option = given.values[name];
     return (typeof option === "string" ? option : variable && env[variable])?.trim() || undefined;
   };
-  const [gateway, tokenFile, at, to] = [lookUp("gateway"), lookUp("token-file"), lookUp("at"), lookUp("to")];
+  const [gateway, tokenFile] = [lookUp("gateway"), lookUp("token-file")];
+  const [at, to, model] = [lookUp("at"), lookUp("to"), lookUp("model")];
   return {
     names: given.positionals,
     ...(gateway && { gateway }),
     ...(tokenFile && { tokenFile }),
     ...(at && { at }),
     ...(to && { to }),
+    ...(model && { model }),
     allow: listOf(lookUp("allow")).map(toOverride),
     apps: listOf(lookUp("apps")),
     yes: given.values.yes === true || toBoolean("YES", lookUp("yes")),

@@ -15,7 +15,7 @@ export function describeOutcome(label: string, outcome: Outcome, clock: Clock): 
   const size = point ? formatBytes(sizeBytes) : "";
   const took = `in ${formatDuration(durationMs)}`;
   const sums = point?.files.map(({ sha256 }) => `sha256 ${sha256.slice(0, 8)}…`).join(", ") ?? "";
-  const names = point?.files.map(({ name }) => `${outcome.app}/backups/history/${name}`).join(", ") ?? "";
+  const names = point?.files.map(({ name }) => placeOf(outcome.app, name)).join(", ") ?? "";
   const when = point ? whenAndAge(point.takenAt, clock) : "";
 
   const details = (): string[] => {
@@ -40,9 +40,14 @@ export function describeOutcome(label: string, outcome: Outcome, clock: Clock): 
     ...(failure?.hint ? [`  ${failure.hint}`] : []),
     ...(outcome.mended ?? []).map((text) => `  put in order: ${text}`),
     ...outcome.warnings.map((text) => `  warning: ${text}`),
-    ...(outcome.removed?.length ? [`  removed, as the retention says: ${outcome.removed.join(", ")}`] : []),
+    ...(outcome.removed?.length && outcome.outcome !== "cleaned"
+      ? [`  removed, as the retention says: ${outcome.removed.join(", ")}`]
+      : []),
   ];
 }
+
+/** Where a file of the outcome is on the NAS: in the history, unless it says itself. */
+const placeOf = (app: string, name: string) => (name.includes("/") ? name : `${app}/backups/history/${name}`);
 
 /** The message speaks for itself elsewhere; here the label stands before it. */
 const withoutTitle = ({ message, title }: Outcome) =>

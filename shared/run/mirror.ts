@@ -191,7 +191,8 @@ const gateOf = ({ id }: Manifest, { source, units, complete }: Pick<Taken, "sour
 
 /** A backup of thousands of files is told as one. */
 function pointOf({ folders, type }: MirrorRun, { id, takenAt, files }: Manifest): Pick<Result, "point"> {
-  const name = type.mirror.folder === "." ? folders.app : type.mirror.folder;
+  // Like `sha256sum`, from the root of the export.
+  const name = type.mirror.folder === "." ? `${folders.app}/` : `${folders.app}/${type.mirror.folder}/`;
   const sha256 = contentChecksum(files.map((file) => ({ ...file, path: file.name })));
   return { point: { id, takenAt, files: [{ name, sizeBytes: sizeOf({ files }), sha256 }] } };
 }

@@ -12,11 +12,12 @@ import { targetOf } from "./runs.ts";
  * @throws {CliError} With what the function found: no such point, a NAS that is away.
  */
 export async function planRestore(session: Session, app: App, at?: string): Promise<Plan> {
-  const { client, clock } = session;
+  const { client, clock, options } = session;
   const started = await client.start(app.restore, {
     operation: "plan",
     app: app.view.app,
     ...(at !== undefined && { at, timeZone: clock().timeZone }),
+    ...(options.model !== undefined && { only: options.model }),
   });
   const { outcome } = await watch(session, targetOf(app, app.restore), started);
   if (outcome?.plan) return outcome.plan;
@@ -29,12 +30,13 @@ export async function planRestore(session: Session, app: App, at?: string): Prom
 
 /** Restores exactly the point that the plan showed, however many newer ones there are by now. */
 export async function restorePoint(session: Session, app: App, pointId: string): Promise<boolean> {
-  const { to, allow } = session.options;
+  const { to, model, allow } = session.options;
   const run = await startAndWatch(session, targetOf(app, app.restore), {
     operation: "restore",
     app: app.view.app,
     at: pointId,
     ...(to !== undefined && { to }),
+    ...(model !== undefined && { only: model }),
     allow: [...allow],
   });
   return endedWell(run);
@@ -43,7 +45,7 @@ export async function restorePoint(session: Session, app: App, pointId: string):
 export const restore: Command = {
   name: "restore",
   names: "one",
-  takes: ["at", "to", "allow", "yes"],
+  takes: ["at", "to", "model", "allow", "yes"],
   summary: "put an app's data back",
   details:
     "Shows what will be replaced by what, and asks. The newest restore point unless AT= says otherwise. What was there\n" +

@@ -92,6 +92,21 @@ export const accept = quick(
   (app) => ({ operation: "accept", app }),
 );
 
+export const cleanup: Command = {
+  name: "cleanup",
+  names: "one",
+  takes: [],
+  summary: "remove what nothing refers to any more: old renders of Mapshot, here and on the NAS",
+  details: "Each backup does it, too. What is current stays, and so does whatever Keepsake does not know.",
+  async run(session) {
+    const app = await namedApp(session);
+    const { cleanup: fn, view } = app;
+    if (fn === undefined) throw usage(`Cannot clean up "${view.app}": its retention does that with each backup`);
+    const run = await startAndWatch(session, targetOf(app, fn), { operation: "cleanup", app: view.app });
+    return exitOf(endedWell(run));
+  },
+};
+
 export const cancel: Command = {
   name: "cancel",
   names: "one",
