@@ -61,6 +61,8 @@ export async function runBackup(run: PointsRun): Promise<Result> {
     });
     for (const { kind, taken } of files) if (taken) staged.delete(kind);
     const verified = await verifyStaged(run, app, stagingFolder, staged, captured.about);
+    // Some apps can tell only from the copy which data it is.
+    if (!source.identity && verified.identity) refuseSuspicious(run, baseline, { identity: verified.identity });
     if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
     return await publish(run, { source, capture: captured, files, stagingFolder, verified, points, newest });
   } finally {
@@ -203,7 +205,9 @@ async function publish(
 ): Promise<Result> {
   const { ctx, type, folders, state } = run;
   const { id, takenAtMs } = freeId(capture.takenAtMs, points);
-  const identity = source.identity ?? verified.identity;
+  // What is taken over from the point before is still of the same data.
+  const keptIdentity = pointFiles.some(({ taken }) => taken) ? newest?.manifest.identity : undefined;
+  const identity = source.identity ?? verified.identity ?? keptIdentity;
   const sourceBytes = capture.sizeBytes ?? source.sizeBytes;
   const files = type.artefacts.flatMap(({ kind, naming }) => {
     const file = pointFiles.find((candidate) => candidate.kind === kind);
