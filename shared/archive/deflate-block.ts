@@ -1,6 +1,6 @@
-import { constants, deflateRaw, type ZlibOptions } from "node:zlib";
-import { freeBuffer } from "./free-buffer.ts";
+import { constants, createDeflateRaw, type ZlibOptions } from "node:zlib";
 import { storedBound, storeWithRuns } from "./stored-runs.ts";
+import { freeWhole, whole } from "./whole.ts";
 
 /** Ends a block of ours at a whole byte, with a marker that zlib's own tools know (`Z_SYNC_FLUSH`). */
 const finishFlush = constants.Z_SYNC_FLUSH;
@@ -44,7 +44,7 @@ export async function deflateBlock(
   const best = await pooled(() => better(sample, level));
   const result = await pooled(() => deflated(block, best));
   if (result.length <= block.length) return result;
-  freeBuffer(result);
+  freeWhole(result);
   return stored();
 }
 
@@ -59,18 +59,14 @@ async function better(sample: Buffer, level: number): Promise<ZlibOptions> {
 async function deflatedSize(bytes: Buffer, options: ZlibOptions): Promise<number> {
   const result = await deflated(bytes, options);
   const { length } = result;
-  freeBuffer(result);
+  freeWhole(result);
   return length;
 }
 
 function deflated(bytes: Buffer, options: ZlibOptions): Promise<Buffer> {
   // Its result lies in one chunk then, which is not copied.
   const chunkSize = bytes.length + (bytes.length >> 8) + 256;
-  return new Promise((resolve, reject) => {
-    deflateRaw(bytes, { ...options, memLevel, chunkSize, finishFlush }, (error, result) =>
-      error ? reject(error) : resolve(result),
-    );
-  });
+  return whole(createDeflateRaw({ ...options, memLevel, chunkSize, finishFlush }), bytes, Number.POSITIVE_INFINITY);
 }
 
 function takeSample(block: Buffer, sample: Buffer): Buffer {

@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
-import { constants, crc32, createInflateRaw, type InflateRaw, inflateRaw } from "node:zlib";
+import { crc32, createInflateRaw, type InflateRaw } from "node:zlib";
 import { Failure } from "../failures.ts";
 import { ByteCursor } from "./byte-cursor.ts";
-import { freeBuffer } from "./free-buffer.ts";
 import { emptyFinalBlock, maxBlockBytes, trailerBytes } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
 import { storedBound } from "./stored-runs.ts";
+import { freeWhole, whole } from "./whole.ts";
 
 export interface GunzipOptions {
   /** The compressed size of each block, as `gzipBlocks` told: then blocks are inflated in parallel. */
@@ -210,7 +210,7 @@ async function* inflateSlices(
   };
   for await (const part of inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1)) {
     yield part;
-    freeBuffer(part);
+    freeWhole(part);
   }
   const offset = cursor.offset;
   if (!emptyFinalBlock.equals(await cursor.take(emptyFinalBlock.length))) throw notTrue(offset);
@@ -219,14 +219,9 @@ async function* inflateSlices(
 const usualBlockBytes = 1 << 20;
 const usualSliceBytes = storedBound(usualBlockBytes) + emptyFinalBlock.length;
 
-function inflateWhole(slice: Buffer): Promise<{ result: Buffer; used: number }> {
-  // A byte more than what a block holds: then the result lies in one chunk, which is not copied.
-  const options = { chunkSize: usualBlockBytes + 64, maxOutputLength: maxBlockBytes, info: true };
-  return new Promise((resolve, reject) => {
-    inflateRaw(slice, { ...options, finishFlush: constants.Z_FINISH }, (error, result) => {
-      if (error) return reject(error);
-      const { buffer, engine } = result as unknown as { buffer: Buffer; engine: InflateRaw };
-      resolve({ result: buffer, used: engine.bytesWritten });
-    });
-  });
+async function inflateWhole(slice: Buffer): Promise<{ result: Buffer; used: number }> {
+  // More than what a block holds: then the result lies in one chunk, which is not copied.
+  const engine = createInflateRaw({ chunkSize: usualBlockBytes + 64 });
+  const result = await whole(engine, slice, maxBlockBytes);
+  return { result, used: engine.bytesWritten };
 }

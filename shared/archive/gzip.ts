@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { crc32 } from "node:zlib";
 import { type BlockBuffers, blockBuffers, deflateBlock } from "./deflate-block.ts";
-import { freeBuffer } from "./free-buffer.ts";
 import { emptyFinalBlock, maxBlockBytes, memberHeader, memberTrailer } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
+import { freeWhole } from "./whole.ts";
 
 export { gunzipBlocks } from "./gunzip.ts";
 
@@ -69,7 +69,7 @@ export async function* gzipBlocks(bytes: AsyncIterable<Uint8Array>, options: Gzi
     signal?.throwIfAborted();
     yield result;
     onBlock?.(result.length);
-    if (result.buffer !== slot.buffers.stored.buffer) freeBuffer(result);
+    if (result.buffer !== slot.buffers.stored.buffer) freeWhole(result);
     slot.filled = 0;
     free.push(slot);
   }
