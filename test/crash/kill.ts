@@ -68,13 +68,16 @@ export async function runKilled(
   return { steps, ...(outcome?.success && { outcome: outcome.data }), signal, log };
 }
 
+/** Set by `make test-crash`. */
+export const killsAtAll = process.env.KILL_POINTS === "all";
+
 /**
  * Which steps a suite kills at: all of them with KILL_POINTS=all, else the first, the last and an even spread.
  * @param count Steps of the run that was not killed.
  */
 export function killPoints(count: number, sample: number): number[] {
   const all = Array.from({ length: count }, (_, index) => index + 1);
-  if (process.env.KILL_POINTS === "all" || count <= sample) return all;
+  if (killsAtAll || count <= sample) return all;
   return [
     ...new Set(Array.from({ length: sample }, (_, index) => 1 + Math.round((index * (count - 1)) / (sample - 1)))),
   ];

@@ -2,8 +2,10 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatTable } from "../../deploy/cli/format.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
-import { describeRun, type Killed, killPoints, runKilled } from "./kill.ts";
+import { describeRun, type Killed, killPoints, killsAtAll, runKilled } from "./kill.ts";
+import { type CrashRow, rememberRows } from "./reliability.ts";
 
 /**
  * Something a user does, told so that it can be killed at each of its steps: in a copy of the same world each time,
@@ -37,18 +39,14 @@ export interface Story<World> {
 /** Where a story's runs keep their own things: `state` beside the configuration. */
 const statePath = (folder: string) => join(folder, "state");
 
-const table: { story: string; steps: number; killed: number }[] = [];
+const table: CrashRow[] = [];
 
 export function killStories<World>(stories: readonly Story<World>[]): void {
   for (const story of stories) describe(story.name, () => tell(story));
-  afterAll(() => {
-    console.log(
-      [
-        "",
-        "  steps  killed at  story",
-        ...table.map((row) => `  ${String(row.steps).padStart(5)}  ${String(row.killed).padStart(9)}  ${row.story}`),
-      ].join("\n"),
-    );
+  afterAll(async () => {
+    const rows = table.map(({ steps, killed, story }) => [String(steps), String(killed), story]);
+    console.log(formatTable([["STEPS", "KILLED AT", "STORY"], ...rows]).join("\n"));
+    if (killsAtAll) await rememberRows(table);
   });
 }
 
@@ -115,6 +113,6 @@ function tell<World>(story: Story<World>): void {
         }
       });
     }
-    table.push({ story: story.name, steps: steps.length, killed: points.length });
+    table.push({ app: story.app, story: story.name, steps: steps.length, killed: points.length });
   }, 3_600_000);
 }

@@ -1,0 +1,48 @@
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+
+/*
+ * The table of docs/reliability.md: what `make test-crash` has killed. Each suite writes down its own rows, and
+ * write-reliability.ts puts them together once all suites have passed.
+ */
+
+const clone = join(import.meta.dirname, "../..");
+const folder = join(clone, "build/crash");
+export const reliabilityPath = join(clone, "docs/reliability.md");
+
+const CrashRow = z.object({ app: z.string(), story: z.string(), steps: z.number(), killed: z.number() });
+export type CrashRow = z.infer<typeof CrashRow>;
+
+/** Keeps the rows of one suite; those of an earlier time go. */
+export async function rememberRows(rows: readonly CrashRow[]): Promise<void> {
+  const [first] = rows;
+  if (!first) return;
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, `${first.app}.json`), JSON.stringify(rows));
+}
+
+export const forgetRows = () => rm(folder, { recursive: true, force: true });
+
+export async function rememberedRows(): Promise<CrashRow[]> {
+  const names = (await readdir(folder)).sort();
+  const rows = await Promise.all(
+    names.map(async (name) => z.array(CrashRow).parse(JSON.parse(await readFile(join(folder, name), "utf8")))),
+  );
+  return rows.flat();
+}
+
+/** The text with its table replaced by one of these rows. */
+export function withTable(text: string, rows: readonly CrashRow[], date: string): string {
+  const total = rows.reduce((sum, { killed }) => sum + killed, 0);
+  const table = [
+    `${date}: ${rows.length} stories, ${total} kills, each followed by a run that put things in order.`,
+    "",
+    "| story | changes | killed at |",
+    "|---|---:|---:|",
+    ...rows.map(({ story, steps, killed }) => `| ${story} | ${steps} | ${killed === steps ? "each" : killed} |`),
+  ];
+  const [before, after] = text.split(/<!-- table -->[\s\S]*<!-- end of table -->/);
+  if (after === undefined) throw new Error("docs/reliability.md has no place for the table");
+  return `${before}<!-- table -->\n${table.join("\n")}\n<!-- end of table -->${after}`;
+}
