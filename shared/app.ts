@@ -1,6 +1,6 @@
-import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Disk, Written } from "./disk.ts";
+import type { Logger } from "./log.ts";
 import type { MirrorTree, MirrorType } from "./mirror-app.ts";
 import type { HistoryNaming } from "./nas/naming.ts";
 import type { RestorePoint } from "./nas/points.ts";
@@ -104,6 +104,12 @@ export interface Source {
   readonly fingerprints?: ReadonlyMap<string, string>;
 }
 
+/** The source that the newest point was made of. One with the same fingerprint is the same, so need not be read. */
+export interface KnownSource {
+  readonly fingerprint: string;
+  readonly identity?: Identity;
+}
+
 /** A JSON object: what an app records about a restore point in its manifest. */
 export type Facts = { readonly [key: string]: unknown };
 
@@ -112,7 +118,7 @@ export interface BackupApp<Settings, Src extends Source = Source> {
    * Finds the data, makes the disk current (a save in the game), and says what it is. Changes nothing on the NAS.
    * @throws {Failure} `source_missing`, `source_empty`, `source_unreachable`.
    */
-  examine(ctx: RunContext<Settings>): Promise<Src>;
+  examine(ctx: RunContext<Settings>, known?: KnownSource): Promise<Src>;
   /**
    * Whether the app is stopped while the data is captured. Asked only when something may have changed; the app is
    * brought back right after the capture, however that ended, and `examine` is called once more when it is down.

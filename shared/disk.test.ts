@@ -118,6 +118,24 @@ test("replace() stopped dead at any change leaves the old content or the new", a
   expect([...seen]).toEqual(["the old", "the new"]);
 });
 
+test("replace() and rename() wait for the folder only where it matters that a power cut brings nothing back", async () => {
+  const folder = await tempFolder();
+  const synced = async (work: (disk: Disk) => Promise<unknown>) =>
+    (await stepsOf((step) => work(testDisk(step)))).filter((step) => step.startsWith("fsync folder"));
+  const [a, b] = [join(folder, "a"), join(folder, "b")];
+  expect(await synced((disk) => disk.replace(a, "1"))).toHaveLength(1);
+  expect(await synced((disk) => disk.replace(a, "2", { durable: false }))).toEqual([]);
+  expect(await synced((disk) => disk.rename(a, b, { durable: false }))).toEqual([]);
+  expect(await readFile(b, "utf8")).toBe("2");
+});
+
+test("makeDir() makes no step of a folder that is there", async () => {
+  const folder = await tempFolder();
+  const steps = () => stepsOf((step) => testDisk(step).makeDir(join(folder, "a/b")));
+  expect(await steps()).toHaveLength(1);
+  expect(await steps()).toEqual([]);
+});
+
 test("createExclusive() makes a whole file once; whoever comes second is told so", async () => {
   const folder = await tempFolder();
   const path = join(folder, "record.json");

@@ -13,6 +13,7 @@ import {
   rename,
   rm,
   rmdir,
+  stat,
   unlink,
   utimes,
 } from "node:fs/promises";
@@ -79,8 +80,9 @@ export class Disk {
     });
   }
 
-  /** Makes a folder and its parents. */
+  /** Makes a folder and its parents; one that is there is no step. */
   async makeDir(path: string): Promise<void> {
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
     await this.#step(`make folder ${path}`, async () => {
       const first = await mkdir(path, { recursive: true, mode: this.#dirMode });
       if (first === undefined || !this.#owner) return;
@@ -196,11 +198,14 @@ export class Disk {
     });
   }
 
-  /** Replaces a small file whole or not at all: temporary name, fsync, rename, fsync of the folder. */
-  async replace(path: string, content: Bytes, options: WriteOptions = {}): Promise<void> {
+  /**
+   * Replaces a small file whole or not at all: temporary name, fsync, rename, fsync of the folder.
+   * @param options.durable False where the old content does as well: a power cut may bring it back.
+   */
+  async replace(path: string, content: Bytes, options: WriteOptions & { durable?: boolean } = {}): Promise<void> {
     const temporary = temporaryFor(path);
     await this.write(temporary, content, options);
-    await this.rename(temporary, path);
+    await this.rename(temporary, path, options);
   }
 
   /**
@@ -219,9 +224,13 @@ export class Disk {
     }
   }
 
-  /** Renames, replacing what has the new name; then fsyncs the folders. */
-  async rename(from: string, to: string): Promise<void> {
+  /**
+   * Renames, replacing what has the new name; then fsyncs the folders.
+   * @param options.durable False where the old name does as well: a power cut may bring it back.
+   */
+  async rename(from: string, to: string, { durable = true }: { durable?: boolean } = {}): Promise<void> {
     await this.#step(`rename ${from} to ${to}`, () => rename(from, to));
+    if (!durable) return;
     await this.syncDir(dirname(to));
     if (dirname(from) !== dirname(to)) await this.syncDir(dirname(from));
   }

@@ -99,6 +99,17 @@ test("examine() gives the same fingerprint as long as no save was written", asyn
   expect((await backup.examine({ ...ctx, settings })).fingerprint).not.toBe(first.fingerprint);
 });
 
+test("examine() does not read the map of a save that is known by its fingerprint, and reads that of any other", async () => {
+  const { ctx, game } = await lab();
+  const { rcon: _, ...settings } = ctx.settings;
+  const { fingerprint } = await backup.examine({ ...ctx, settings });
+  const identity = { id: "as it was remembered", label: "a map" };
+  expect((await backup.examine({ ...ctx, settings }, { fingerprint, identity })).identity).toBe(identity);
+  expect((await backup.examine({ ...ctx, settings }, { fingerprint })).identity?.id).toMatch(/^level-init/);
+  await game.save();
+  expect((await backup.examine({ ...ctx, settings }, { fingerprint, identity })).identity).not.toBe(identity);
+});
+
 test("examine() notices a wrong password", async () => {
   const { ctx } = await lab({ password: "wrong" });
   await expect(backup.examine(ctx)).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import type { BackupApp, Capture, RunContext, Stage } from "../../shared/app.ts";
+import type { BackupApp, Capture, KnownSource, RunContext, Stage } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
 import type { FactorioSource, Settings } from "./app.ts";
@@ -12,9 +12,9 @@ const attempts = 5;
 const chunkBytes = 1 << 19;
 
 export const backup: BackupApp<Settings, FactorioSource> = {
-  async examine(ctx) {
+  async examine(ctx, known) {
     if (ctx.settings.rcon) await saveThroughRcon(ctx, ctx.settings.rcon);
-    return chooseSave(ctx);
+    return chooseSave(ctx, known);
   },
 
   async capture(ctx, source, stage) {
@@ -52,7 +52,10 @@ export const backup: BackupApp<Settings, FactorioSource> = {
 };
 
 /** Looks again when the chosen slot is rotated away before it is open. */
-async function chooseSave({ settings, now, signal, warn }: RunContext<Settings>): Promise<FactorioSource> {
+async function chooseSave(
+  { settings, now, signal, warn }: RunContext<Settings>,
+  known?: KnownSource,
+): Promise<FactorioSource> {
   for (let attempt = 1; ; attempt++) {
     const lookedAtMs = now();
     const newest = await newestSave(settings.saves);
@@ -66,17 +69,19 @@ async function chooseSave({ settings, now, signal, warn }: RunContext<Settings>)
     if (!save) continue;
     try {
       const { path } = newest;
-      const mapHash = await readMapHash(save.bytes, signal);
-      if (mapHash === undefined)
-        warn(`"${path}" has no level-init.dat, so another map in its place would not be noticed`);
-      return {
+      const fingerprint = fileFingerprint(path, save.stat);
+      const found = {
         path,
         sizeBytes: Number(save.stat.size),
         savedAtMs: Number(save.stat.mtimeNs / 1_000_000n),
         lookedAtMs,
-        fingerprint: fileFingerprint(path, save.stat),
-        ...(mapHash !== undefined && { identity: mapIdentity(mapHash) }),
+        fingerprint,
       };
+      if (known?.identity && known.fingerprint === fingerprint) return { ...found, identity: known.identity };
+      const mapHash = await readMapHash(save.bytes, signal);
+      if (mapHash !== undefined) return { ...found, identity: mapIdentity(mapHash) };
+      warn(`"${path}" has no level-init.dat, so another map in its place would not be noticed`);
+      return found;
     } catch (cause) {
       if (!(cause instanceof Failure)) throw cause;
       // Somebody who copies a save into the folder is not done yet, or it is broken for good.

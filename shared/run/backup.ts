@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { BackupApp, Capture, Facts, Source, Stage, Verified } from "../app.ts";
+import type { BackupApp, Capture, Facts, KnownSource, Source, Stage, Verified } from "../app.ts";
 import type { Written } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { parsePointId, pointIdOf } from "../nas/naming.ts";
@@ -23,16 +23,17 @@ export async function runBackup(run: PointsRun): Promise<Result> {
   const app: BackupApp<unknown, Source> = await type.loadBackup();
 
   ctx.progress("looking at the data");
-  let source = await app.examine(ctx);
   const points = await listPoints(folders, type.artefacts);
   const newest = newestGood(points) as Good | undefined;
+  const known = knownSource(run, newest);
+  let source = await app.examine(ctx, known);
   const published = newest && (await ensurePublished(folders, type, newest, state.gate, ctx.disk, ctx.signal));
   const baseline = await baselineOf(run, app, points);
   refuseSuspicious(run, baseline, source);
 
   const untouched =
     source.fingerprint !== undefined && state.gate?.source === source.fingerprint && state.gate.pointId === newest?.id;
-  if (newest && published && untouched) return unchanged(run, newest, published, source);
+  if (newest && published && untouched) return unchanged(run, newest, published, source, points);
 
   const stagingFolder = join(folders.staging, ctx.run.id);
   await ctx.disk.makeDir(stagingFolder);
@@ -47,13 +48,13 @@ export async function runBackup(run: PointsRun): Promise<Result> {
     const captured = (await app.stops?.(ctx, source))
       ? await whileStopped(run, async () => {
           // What was seen while it ran need not be what it left when it stopped.
-          source = await app.examine(ctx);
+          source = await app.examine(ctx, known);
           return capture();
         })
       : await capture();
     const files = filesOf(captured, staged, usable);
     if (usable && files.length === usable.manifest.files.length && files.every((file) => file.taken)) {
-      return await unchanged(run, usable, published, captured);
+      return await unchanged(run, usable, published, captured, points);
     }
     refuseSuspicious(run, baseline, {
       ...source,
@@ -89,6 +90,13 @@ function stageIn(
       return written;
     },
   };
+}
+
+/** What is known of a source that has not changed since the newest point was made. */
+function knownSource({ state }: PointsRun, newest: Good | undefined): KnownSource | undefined {
+  const fingerprint = state.gate?.source;
+  if (fingerprint === undefined || !newest || state.gate?.pointId !== newest.id) return undefined;
+  return { fingerprint, ...(newest.manifest.identity && { identity: newest.manifest.identity }) };
 }
 
 /** Artefacts that the newest point has as the source has them, by their fingerprints. */
@@ -255,7 +263,7 @@ async function publish(
   if (point.id !== id || !published) {
     throw new Failure("nas_write_failed", `Cannot publish "${id}": it is not what was written a moment ago`);
   }
-  const kept = await retain(run);
+  const kept = await retain(run, await listPoints(folders, type.artefacts));
   const { restored: _, waiting: __, ...before } = state;
   if (state.restored) ctx.warn(`This is the first backup after the restore of ${state.restored.pointId}`);
   return {
@@ -296,6 +304,7 @@ async function unchanged(
   newest: Good,
   published: { fingerprints: Record<string, string>; mended: string[] },
   seen: Pick<Source, "fingerprint" | "fingerprints">,
+  points: readonly RestorePoint[],
 ): Promise<Result> {
   const { ctx, state } = run;
   for (const mended of published.mended) ctx.warn(mended);
@@ -304,7 +313,7 @@ async function unchanged(
     outcome: "unchanged",
     message: `${ctx.app.title}: unchanged since ${newest.id}`,
     point: { id: newest.id, takenAt: newest.manifest.takenAt, files: newest.manifest.files },
-    ...(await retain(run)),
+    ...(await retain(run, points)),
     state: {
       ...before,
       baseline: state.baseline ?? {
@@ -317,12 +326,14 @@ async function unchanged(
 }
 
 /** Removes what the policy lets go of. Only after a point was published, or found to be what it was. */
-async function retain({ ctx, type, config, folders }: PointsRun): Promise<{ removed: string[]; pointCount: number }> {
-  const points = await listPoints(folders, type.artefacts);
+async function retain(
+  { ctx, type, config, folders }: PointsRun,
+  points: readonly RestorePoint[],
+): Promise<{ removed: string[]; pointCount: number }> {
   const { keepDaily, keepWeekly, keepMonthly } = config.common;
   const expired = selectExpired(points, { keep: config.keep, keepDaily, keepWeekly, keepMonthly });
   const removed = await removePoints(folders, expired, points, ctx.disk);
-  const left = await listPoints(folders, type.artefacts);
+  const left = expired.length === 0 ? points : await listPoints(folders, type.artefacts);
   await writeSums(folders, left, type.artefacts, ctx.disk);
   return { removed, pointCount: left.length };
 }

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Disk, ignore } from "../disk.ts";
@@ -64,12 +64,16 @@ export async function takeLock(
     // The holder clears temporary files away (`mend.ts`): whoever loses one like that has lost the race as well.
     const created = await disk.createExclusive(path, JSON.stringify(entry)).catch(ignore("ENOENT"));
     if (!created) continue;
-    // A slow taker can create a number that later ones have passed and cleaned up behind them.
-    const holds = async () => {
-      const top = await topEntry(folder);
-      // Another export that is mounted there meanwhile has locks of its own, and numbers begin at 1 everywhere.
-      return top?.number === number && (top.entry === undefined || top.entry.run.id === run.id);
+    const mark = async () => {
+      const info = await stat(path, { bigint: true }).catch(ignore("ENOENT"));
+      return info && `${info.ino} ${info.mtimeNs}`;
     };
+    const own = await mark();
+    // A slow taker can create a number that later ones have passed and cleaned up behind them. And another export that
+    // is mounted there meanwhile has locks of its own, and numbers begin at 1 everywhere. Asked before every change, so
+    // nothing is read.
+    const holds = async () =>
+      Math.max(...(await numbersIn(folder))) === number && own !== undefined && (await mark()) === own;
     if (!(await holds())) {
       await disk.remove(path);
       continue;
@@ -85,7 +89,12 @@ export async function takeLock(
           `Cannot go on with run "${run.id}": another run has taken over the lock of "${run.app}"`,
         );
       },
-      release: () => disk.replace(path, JSON.stringify({ ...entry, released: true } satisfies Entry)),
+      // After a power cut nobody holds it either way.
+      release: () =>
+        disk.replace(path, JSON.stringify({ ...entry, released: true } satisfies Entry), {
+          sync: false,
+          durable: false,
+        }),
     };
   }
 }

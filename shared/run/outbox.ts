@@ -61,7 +61,10 @@ export async function flushOutbox(
       log.warn({ err: error, event: event.id }, "an outcome could not be told; it waits");
       break;
     }
-    await disk.rename(join(folders.outbox, recordName(event)), join(folders.runs, recordName(event)));
+    // What a power cut brings back is told again, under the same id.
+    await disk.rename(join(folders.outbox, recordName(event)), join(folders.runs, recordName(event)), {
+      durable: false,
+    });
     told += 1;
   }
   if (told > 0) await trimRuns(folders, disk);

@@ -52,5 +52,6 @@ export async function readState(folders: AppFolders): Promise<AppState> {
 
 export async function writeState(folders: AppFolders, state: AppState, disk: Disk): Promise<void> {
   await disk.makeDir(folders.hidden);
-  await disk.replace(folders.state, `${JSON.stringify(state, null, 2)}\n`);
+  // The state before this one is as good, only slower.
+  await disk.replace(folders.state, `${JSON.stringify(state, null, 2)}\n`, { durable: false });
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "pino";
+import type { Logger } from "../../../shared/log.ts";
 import type { Call, CallFunction } from "./call-function.ts";
 
 /** Where an asynchronous call's result is posted to, beside the function's own name. */

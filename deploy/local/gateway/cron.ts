@@ -1,4 +1,4 @@
-import type { Logger } from "pino";
+import type { Logger } from "../../../shared/log.ts";
 import { type FunctionStatus, namespace } from "./deployments.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 
