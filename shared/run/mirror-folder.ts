@@ -58,6 +58,7 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
   const target = join(root, unit.path);
   const staged = join(folders.incoming, encodeURIComponent(unit.path));
   const isThere = (await lstat(target).catch(ignore("ENOENT")))?.isDirectory() ?? false;
+  const goesOn = (await lstat(staged).catch(ignore("ENOENT"))) !== undefined;
   const stagedList = `${staged}.sha256`;
   await ctx.disk.makeDir(staged);
   await ctx.disk.remove(stagedList);
@@ -77,6 +78,8 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
   }
   await ctx.disk.makeDir(folders.folderSums);
   await ctx.disk.rename(stagedList, listPath(folders, list.sha256));
+  // A new folder gets its name with all that is in it.
+  if (goesOn && !isThere) await removeUnlisted(run, staged, list.sha256);
   await ctx.disk.syncFileSystem(folders.incoming);
   await readBack(run, staged, list.sha256, sizeBytes);
   await ctx.disk.makeDir(dirname(target));
@@ -102,8 +105,11 @@ async function* copyFiles(
     const small: SmallFile[] = [];
     for (const { file, sha256, bytes } of read) {
       const path = join(staged, file.path);
-      const kept = await hasContent([present && join(present, file.path), path], file.sizeBytes, sha256, ctx.signal);
-      if (kept) continue;
+      const isStaged = await hasContent(path, file.sizeBytes, sha256, ctx.signal);
+      // Of an earlier state, which a run that was killed or refused had begun to copy.
+      if (!isStaged && (await lstat(path).catch(ignore("ENOENT", "ENOTDIR")))) await ctx.disk.removeTree(path);
+      const stands = present && (await hasContent(join(present, file.path), file.sizeBytes, sha256, ctx.signal));
+      if (isStaged || stands) continue;
       if (!folders.has(dirname(path))) await ctx.disk.makeDir(dirname(path));
       folders.add(dirname(path));
       if (bytes) small.push({ path, bytes });
@@ -152,19 +158,10 @@ async function readSource(file: MirrorFolderFile): Promise<{ file: MirrorFolderF
 const contentOf = ({ from }: MirrorFolderFile): AsyncIterable<Buffer> =>
   createReadStream(from, { highWaterMark: batchBytes / 16 });
 
-/** Whether one of these files is there with this content. One in the staging folder that has another is removed. */
-async function hasContent(
-  [present, staged]: [string | undefined, string],
-  sizeBytes: number,
-  sha256: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  for (const path of [present, staged]) {
-    if (path === undefined) continue;
-    const found = await lstat(path).catch(ignore("ENOENT", "ENOTDIR"));
-    if (found?.isFile() && found.size === sizeBytes && (await sha256Of(path, signal)) === sha256) return true;
-  }
-  return false;
+/** Whether a file is there with this content. */
+async function hasContent(path: string, sizeBytes: number, sha256: string, signal: AbortSignal): Promise<boolean> {
+  const found = await lstat(path).catch(ignore("ENOENT", "ENOTDIR"));
+  return found?.isFile() === true && found.size === sizeBytes && (await sha256Of(path, signal)) === sha256;
 }
 
 /** Reads what was copied, past the client's cache where the system allows it, and compares. */
@@ -195,12 +192,10 @@ async function readBack({ ctx, folders }: MirrorRun, staged: string, list: strin
 
 /** Moves the staged files into a folder that is in use, each whole, then removes what the list does not have. */
 async function takeOver({ ctx, folders }: MirrorRun, staged: string, target: string, list: string): Promise<void> {
-  const listed = new Set<string>();
   const made = new Set([target]);
   for await (const files of batches(readList(folders, list))) {
     const moves: { from: string; to: string }[] = [];
     for (const { path } of files) {
-      listed.add(path);
       const [from, to] = [join(staged, path), join(target, path)];
       if (!(await lstat(from).catch(ignore("ENOENT", "ENOTDIR")))) continue;
       if (!made.has(dirname(to))) await ctx.disk.makeDir(dirname(to));
@@ -209,10 +204,20 @@ async function takeOver({ ctx, folders }: MirrorRun, staged: string, target: str
     }
     await ctx.disk.renameMany(moves);
   }
-  for await (const { path, kind } of walkFiles(target, { skip: isHidden })) {
-    if (kind === "file" && !listed.has(path)) await ctx.disk.remove(join(target, path));
-  }
+  await removeUnlisted({ ctx, folders }, target, list);
   await ctx.disk.syncFileSystem(target);
+}
+
+async function removeUnlisted(
+  { ctx, folders }: Pick<MirrorRun, "ctx" | "folders">,
+  folder: string,
+  list: string,
+): Promise<void> {
+  const listed = new Set<string>();
+  for await (const { path } of readList(folders, list)) listed.add(path);
+  for await (const { path, kind } of walkFiles(folder, { skip: isHidden })) {
+    if (kind === "file" && !listed.has(path)) await ctx.disk.remove(join(folder, path));
+  }
 }
 
 /** Several at a time: as many files as are worth it, and no more bytes than memory has room for. */

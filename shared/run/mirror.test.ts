@@ -301,6 +301,27 @@ test("runMirror() that was killed goes on with what it had copied", async () => 
   expect(await readdir(box.folders.hidden)).not.toContain("incoming");
 });
 
+test("runMirror() does not take what was copied of an earlier state for the present one", async () => {
+  for (const isNew of [true, false]) {
+    const box = await shelf("memory");
+    if (!isNew) await backUp(box);
+    await writeTree(box.source, { "books/a/1": "other", "books/a/2": "deux", "books/a/4": "four" });
+    const interrupted = backUp(box, createStep({ onStep: stopBefore("sync the file system") }));
+    await expect(interrupted).rejects.toThrow("stopped");
+    // One is what stands on the NAS again, one is another one, one is gone.
+    await writeTree(box.source, { "books/a/1": "one", "books/a/2": "zwei" });
+    await rm(join(box.source, "books/a/4"));
+    await backUp(box);
+    expect(await readTree(box.nas)).toEqual({ ...first, "books/a/2": "zwei" });
+    await expectWhole(box);
+    expect((await backUp(box)).outcome).toBe("unchanged");
+  }
+});
+
+const stopBefore = (what: string) => (step: string) => {
+  if (step.startsWith(what)) throw new Error("stopped");
+};
+
 test("runMirror() killed at any step leaves whole files only, and the next run completes it", async () => {
   const lay = async () => {
     const box = await shelf("memory");
