@@ -41,6 +41,11 @@ export interface WriteOptions {
   modifiedAtMs?: number;
   /** Whether the file is fsynced; when not, `syncFileSystem` has to follow. True when absent. */
   sync?: boolean;
+  /**
+   * Is called for each part of a big file once it is on the disk, in order, while later parts are written; for the
+   * last part at the end. What it throws fails the write.
+   */
+  onSynced?: (fromByte: number, toByte: number) => Promise<void>;
 }
 
 /** A small file, held in memory. */
@@ -100,11 +105,17 @@ export class Disk {
   async write(path: string, bytes: Bytes, options: WriteOptions = {}): Promise<Written> {
     const file = await this.#step(`create ${path}`, () => open(path, "wx", options.mode ?? this.#fileMode));
     try {
-      const written = await this.#fill(file, path, bytes, options);
+      const parts = options.onSynced && syncedParts(file, options.onSynced);
+      const written = await this.#fill(file, path, bytes, options, parts?.wrote).catch(async (error) => {
+        await parts?.end().catch(() => {});
+        throw error;
+      });
       await this.#step(`fsync ${path}`, async () => {
+        await parts?.end();
         await this.#setAttributes(file, options);
         if (options.sync !== false) await file.sync();
       });
+      await parts?.last(written.sizeBytes);
       await file.close();
       return written;
     } catch (error) {
@@ -114,16 +125,23 @@ export class Disk {
     }
   }
 
-  async #fill(file: FileHandle, path: string, bytes: Bytes, { signal, onBytes }: WriteOptions): Promise<Written> {
+  async #fill(
+    file: FileHandle,
+    path: string,
+    bytes: Bytes,
+    { signal, onBytes }: WriteOptions,
+    wrote?: (doneBytes: number) => Promise<void>,
+  ): Promise<Written> {
     const hash = createHash("sha256");
     let sizeBytes = 0;
     const put = async (chunk: Uint8Array) => {
-      for (let done = 0; done < chunk.byteLength; ) {
-        done += (await file.write(chunk, done, chunk.byteLength - done, sizeBytes + done)).bytesWritten;
-      }
+      // Hashed while another thread writes.
+      const writing = writeAll(file, chunk, sizeBytes);
       hash.update(chunk);
+      await writing;
       sizeBytes += chunk.byteLength;
       onBytes?.(sizeBytes);
+      await wrote?.(sizeBytes);
     };
     const source = typeof bytes === "string" ? [Buffer.from(bytes)] : bytes instanceof Uint8Array ? [bytes] : bytes;
     let first = true;
@@ -158,9 +176,7 @@ export class Disk {
         for (const { path, bytes, ...attributes } of waiting) {
           const file = await open(path, "wx", attributes.mode ?? this.#fileMode);
           try {
-            for (let done = 0; done < bytes.byteLength; ) {
-              done += (await file.write(bytes, done, bytes.byteLength - done, done)).bytesWritten;
-            }
+            await writeAll(file, bytes, 0);
             await this.#setAttributes(file, attributes);
           } finally {
             await file.close();
@@ -306,6 +322,35 @@ export class Disk {
       await withFile(path, (folder) => folder.sync()).catch(ignore("EINVAL", "EISDIR", "ENOTSUP", "EBADF"));
     });
   }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    done += (await file.write(bytes, done, bytes.byteLength - done, position + done)).bytesWritten;
+  }
+}
+
+const partBytes = 32 << 20;
+
+/** Sends each part to the disk while the next is written, and tells `onSynced` when it is there. */
+function syncedParts(file: FileHandle, onSynced: NonNullable<WriteOptions["onSynced"]>) {
+  let told = 0;
+  let telling = Promise.resolve();
+  return {
+    async wrote(doneBytes: number) {
+      if (doneBytes - told < partBytes) return;
+      const [from, to] = [told, doneBytes];
+      told = doneBytes;
+      // The part before has to be through: what waits for the disk stays bounded.
+      await telling;
+      telling = file.datasync().then(() => onSynced(from, to));
+      telling.catch(() => {});
+    },
+    end: () => telling,
+    async last(sizeBytes: number) {
+      if (told < sizeBytes) await onSynced(told, sizeBytes);
+    },
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
-import type { FileHandle } from "node:fs/promises";
 import type { BackupApp, Capture, KnownSource, RunContext, Stage } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
+import { chunksOf } from "../../shared/source/chunks.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
 import type { FactorioSource, Settings } from "./app.ts";
 import { mapIdentity } from "./map-identity.ts";
@@ -9,7 +9,6 @@ import { proveSave, readMapHash } from "./save-zip.ts";
 import { newestSave, openSave } from "./saves-folder.ts";
 
 const attempts = 5;
-const chunkBytes = 1 << 19;
 
 export const backup: BackupApp<Settings, FactorioSource> = {
   async examine(ctx, known) {
@@ -112,7 +111,7 @@ async function copySave(source: FactorioSource, stage: Stage): Promise<Capture |
   if (!save) return undefined;
   try {
     if (fileFingerprint(source.path, save.stat) !== source.fingerprint) return undefined;
-    const { sha256, sizeBytes } = await stage.write("save", bytesOf(save.handle, source.sizeBytes), source.sizeBytes);
+    const { sha256, sizeBytes } = await stage.write("save", chunksOf(save.handle, source.sizeBytes), source.sizeBytes);
     // Not ctime: it also moves when a rotation takes the name away, and the bytes stay.
     const { size, mtimeNs } = await save.handle.stat({ bigint: true });
     if (size !== save.stat.size || mtimeNs !== save.stat.mtimeNs || sizeBytes !== source.sizeBytes) return undefined;
@@ -128,18 +127,5 @@ async function copySave(source: FactorioSource, stage: Stage): Promise<Capture |
     };
   } finally {
     await save.handle.close();
-  }
-}
-
-/** Through two buffers in turn, so that memory stays flat: whoever writes them is done with one when it asks for the next. */
-async function* bytesOf(handle: FileHandle, sizeBytes: number): AsyncGenerator<Buffer> {
-  const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const;
-  for (let done = 0, turn = 0; done < sizeBytes; turn += 1) {
-    const buffer = buffers[turn % 2] as Buffer;
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(chunkBytes, sizeBytes - done), done);
-    // It became shorter: that is seen in its size afterwards.
-    if (bytesRead === 0) return;
-    done += bytesRead;
-    yield buffer.subarray(0, bytesRead);
   }
 }

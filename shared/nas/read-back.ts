@@ -21,6 +21,8 @@ export interface ReadBack {
   stream(): AsyncIterable<Buffer>;
   /** Any part; for formats with a directory. Throws `backup_damaged` when the file ends before. */
   read(offset: number, lengthBytes: number): Promise<Buffer>;
+  /** The same into a buffer of the caller's. */
+  fill(buffer: Buffer, offset: number): Promise<Buffer>;
   /** Lower-case hex; reads the file unless a stream has been read to its end. */
   sha256(): Promise<string>;
   close(): Promise<void>;
@@ -56,6 +58,7 @@ export async function openReadBack(
     path,
     sizeBytes: size,
     stream,
+    fill: (buffer, offset) => fill(buffer, file, path, offset),
     read: (offset, lengthBytes) => fill(Buffer.allocUnsafe(lengthBytes), file, path, offset),
     async sha256() {
       if (digest === undefined) for await (const _ of stream());
