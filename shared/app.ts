@@ -152,6 +152,8 @@ export interface VerifyOptions {
 export interface Verified {
   readonly facts: Facts;
   readonly identity?: Identity;
+  /** As in `Source`, for files of the incumbent's, whose own size says little. */
+  readonly sizeBytes?: number;
 }
 
 /** Where a capture writes: files under hidden names on the NAS, not yet a backup. */

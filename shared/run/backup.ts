@@ -140,8 +140,8 @@ async function baselineOf(run: PointsRun, app: BackupApp<unknown>, points: reado
   const files = new Map<string, ReadBack>();
   try {
     for (const { kind, path } of newest.files) files.set(kind, await openReadBack(path, { signal: run.ctx.signal }));
-    const { identity } = await app.verify(files, { ...run.ctx, about: aboutOf(newest) });
-    return { identity, sourceBytes: sizeOf(newest) };
+    const { identity, sizeBytes } = await app.verify(files, { ...run.ctx, about: aboutOf(newest) });
+    return { identity, sourceBytes: sizeBytes ?? sizeOf(newest) };
   } catch (error) {
     run.ctx.warn(
       `The newest file that was there before, ${newest.files[0]?.name}, cannot be vouched for: ${(error as Error).message}`,
