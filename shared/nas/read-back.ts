@@ -33,9 +33,8 @@ export async function openReadBack(
   path: string,
   options: { signal?: AbortSignal; onBytes?: (n: number) => void } = {},
 ): Promise<ReadBack> {
-  const direct = await openDirect(path);
-  const file = direct ?? (await open(path, constants.O_RDONLY));
-  const { size } = await stat(path);
+  const { size, dev } = await stat(path);
+  const file = (await openDirect(path, dev)) ?? (await open(path, constants.O_RDONLY));
   let digest: string | undefined;
 
   async function* stream(): AsyncGenerator<Buffer> {
@@ -68,18 +67,25 @@ export async function openReadBack(
   };
 }
 
+/** File systems, by their device, that were found to have no use for O_DIRECT. */
+const buffered = new Set<number>();
+
 /** Some file systems refuse O_DIRECT at open, others only at a read that is not aligned: both mean "buffered". */
-async function openDirect(path: string): Promise<FileHandle | undefined> {
-  if (constants.O_DIRECT === undefined) return undefined;
+async function openDirect(path: string, device: number): Promise<FileHandle | undefined> {
+  if (constants.O_DIRECT === undefined || buffered.has(device)) return undefined;
   const file = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "EINVAL" || error.code === "ENOTSUP") return undefined;
     throw error;
   });
-  if (!file) return undefined;
+  if (!file) {
+    buffered.add(device);
+    return undefined;
+  }
   try {
     await file.read(Buffer.alloc(3), 0, 3, 0);
     return file;
   } catch {
+    buffered.add(device);
     await file.close();
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstat, open, stat } from "node:fs/promises";
+import { lstat, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Disk, ignore, type Written } from "../disk.ts";
 import { Failure } from "../failures.ts";
@@ -7,7 +7,7 @@ import type { MirrorFile } from "../mirror-app.ts";
 import type { Manifest } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
 import { openReadBack, type ReadBack } from "../nas/read-back.ts";
-import { chunksOf } from "../source/chunks.ts";
+import { contentOf } from "../source/chunks.ts";
 import type { MirrorRun } from "./app-run.ts";
 
 type Entry = Manifest["files"][number];
@@ -96,19 +96,6 @@ async function writeProven(
     return { written, arrived: hash.digest("hex") };
   } finally {
     await back?.close();
-  }
-}
-
-async function* contentOf(from: string | Uint8Array): AsyncGenerator<Uint8Array> {
-  if (typeof from !== "string") {
-    yield from;
-    return;
-  }
-  const file = await open(from);
-  try {
-    yield* chunksOf(file);
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,5 +1,4 @@
 import { createHash, hash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { lstat, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ignore, type SmallFile } from "../disk.ts";
@@ -8,6 +7,7 @@ import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { Manifest } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
+import { contentOf } from "../source/chunks.ts";
 import { treeFingerprint } from "../source/tree-fingerprint.ts";
 import { walkFiles } from "../source/walk.ts";
 import type { MirrorRun } from "./app-run.ts";
@@ -37,8 +37,11 @@ export async function isListed(
   try {
     for await (const files of batches(readList(folders, sha256))) {
       listed += files.length;
-      const sums = await Promise.all(files.map((file) => sha256Of(join(path, file.path), signal)));
-      if (sums.some((sum, index) => sum !== files[index]?.sha256)) return false;
+      let same = true;
+      await someAtATime(files, async (file) => {
+        same &&= (await sha256Of(join(path, file.path), signal)) === file.sha256;
+      });
+      if (!same) return false;
     }
   } catch {
     signal.throwIfAborted();
@@ -113,7 +116,7 @@ async function* copyFiles(
       if (!folders.has(dirname(path))) await ctx.disk.makeDir(dirname(path));
       folders.add(dirname(path));
       if (bytes) small.push({ path, bytes });
-      else await ctx.disk.write(path, contentOf(file), { sync: false, signal: ctx.signal });
+      else await ctx.disk.write(path, contentOf(file.from), { sync: false, signal: ctx.signal });
     }
     // The next files are read while these are written.
     await writing;
@@ -143,7 +146,7 @@ async function readSource(file: MirrorFolderFile): Promise<{ file: MirrorFolderF
     }
     const sum = createHash("sha256");
     let sizeBytes = 0;
-    for await (const chunk of contentOf(file)) {
+    for await (const chunk of contentOf(file.from)) {
       sum.update(chunk);
       sizeBytes += chunk.length;
     }
@@ -155,9 +158,6 @@ async function readSource(file: MirrorFolderFile): Promise<{ file: MirrorFolderF
   }
 }
 
-const contentOf = ({ from }: MirrorFolderFile): AsyncIterable<Buffer> =>
-  createReadStream(from, { highWaterMark: batchBytes / 16 });
-
 /** Whether a file is there with this content. */
 async function hasContent(path: string, sizeBytes: number, sha256: string, signal: AbortSignal): Promise<boolean> {
   const found = await lstat(path).catch(ignore("ENOENT", "ENOTDIR"));
@@ -168,24 +168,22 @@ async function hasContent(path: string, sizeBytes: number, sha256: string, signa
 async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string, totalBytes: number): Promise<void> {
   let doneBytes = 0;
   for await (const files of batches(readList(folders, list))) {
-    await Promise.all(
-      files.map(async ({ path, sha256 }) => {
-        const copy = join(staged, path);
-        const found = await lstat(copy).catch(ignore("ENOENT", "ENOTDIR"));
-        // What the NAS had already was read when it was compared.
-        if (!found) return;
-        doneBytes += found.size;
-        const actual = await sha256Of(copy, ctx.signal);
-        if (actual === sha256) return;
-        throw new Failure(
-          "nas_write_failed",
-          `Cannot write "${copy}": sha256 ${sha256} was sent, ${actual} was read back`,
-          {
-            hint: "The NAS, its disks or the network damage data. Nothing was published.",
-          },
-        );
-      }),
-    );
+    await someAtATime(files, async ({ path, sha256 }) => {
+      const copy = join(staged, path);
+      const found = await lstat(copy).catch(ignore("ENOENT", "ENOTDIR"));
+      // What the NAS had already was read when it was compared.
+      if (!found) return;
+      doneBytes += found.size;
+      const actual = await sha256Of(copy, ctx.signal);
+      if (actual === sha256) return;
+      throw new Failure(
+        "nas_write_failed",
+        `Cannot write "${copy}": sha256 ${sha256} was sent, ${actual} was read back`,
+        {
+          hint: "The NAS, its disks or the network damage data. Nothing was published.",
+        },
+      );
+    });
     ctx.progress("verifying", doneBytes, totalBytes);
   }
 }
@@ -218,6 +216,15 @@ async function removeUnlisted(
   for await (const { path, kind } of walkFiles(folder, { skip: isHidden })) {
     if (kind === "file" && !listed.has(path)) await ctx.disk.remove(join(folder, path));
   }
+}
+
+/** A network file system answers each call late, and each file that is open takes memory: so a few at once. */
+async function someAtATime<F>(files: readonly F[], work: (file: F) => Promise<void>): Promise<void> {
+  const waiting = files.values();
+  const next = async () => {
+    for (const file of waiting) await work(file);
+  };
+  await Promise.all(Array.from({ length: 8 }, next));
 }
 
 /** Several at a time: as many files as are worth it, and no more bytes than memory has room for. */

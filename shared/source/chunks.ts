@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 
 const chunkBytes = 1 << 19;
 /** One that the consumer works on, one that it may still write, one that is being read. */
@@ -29,5 +29,19 @@ export async function* chunksOf(file: FileHandle, sizeBytes = Number.POSITIVE_IN
   } finally {
     // Whoever stops early closes the file next: nothing may be reading it then.
     await next.catch(() => {});
+  }
+}
+
+/** The content of a file, or bytes that are at hand. As `chunksOf`. */
+export async function* contentOf(from: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  if (typeof from !== "string") {
+    yield from;
+    return;
+  }
+  const file = await open(from);
+  try {
+    yield* chunksOf(file);
+  } finally {
+    await file.close();
   }
 }
