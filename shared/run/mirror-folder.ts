@@ -39,7 +39,7 @@ export async function isListed(
       listed += files.length;
       let same = true;
       await someAtATime(files, async (file) => {
-        same &&= (await sha256Of(join(path, file.path), signal)) === file.sha256;
+        if ((await sha256Of(join(path, file.path), signal)) !== file.sha256) same = false;
       });
       if (!same) return false;
     }

@@ -19,7 +19,7 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
   const target = restore.target(ctx);
   refuseUnknownPart(run, request.only);
   const point = resolveAt(request.at, await pointsOf(folders, type), request.timeZone ?? "UTC", ctx.now());
-  const { files, facts } = await openVerified(run, point);
+  const { files, facts } = await openVerified(run, point, request.only);
   const wanted: PointFacts = { ...facts, ...(request.only !== undefined && { only: request.only }) };
   try {
     const described = {
@@ -141,11 +141,12 @@ function refuseUnknownPart({ ctx, type }: AppRun, only: string | undefined): voi
 async function openVerified(
   run: AppRun,
   point: RestorePoint,
+  only: string | undefined,
 ): Promise<{ files: Map<string, ReadBack>; facts: PointFacts }> {
   const { ctx } = run;
   if (isMirrorRun(run)) {
     const tree = mirrorTree(run, point);
-    await verifyMirror(run, point);
+    await verifyMirror(run, point, only);
     return { files: new Map(), facts: { ...factsOf(point), tree } };
   }
   let verified = false;
