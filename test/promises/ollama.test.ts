@@ -409,6 +409,18 @@ test("a damaged blob on the NAS is found before Ollama is touched, and the other
   expect((await restore({ only: "llama3.2:1b" } as never)).outcome.outcome).toBe("restored");
 });
 
+test("one model can be restored though the NAS has lost a file of another one", async () => {
+  await backUp();
+  await rm(join(places(folder).mirror, "blobs", modelOf("gpt-oss:20b").blobs[0] as string));
+  await rm(places(folder).models, { recursive: true });
+  expect((await restore()).outcome).toMatchObject({ outcome: "failed", failure: { code: "backup_damaged" } });
+  expect((await restore({ only: "llama3.2:1b" } as never)).outcome.outcome).toBe("restored");
+  expect((await restore({ only: "gpt-oss:20b" } as never)).outcome).toMatchObject({
+    failure: { code: "backup_damaged" },
+  });
+  expect(await modelsThatLoad(folder)).toEqual(["llama3.2:1b"]);
+});
+
 test("a blob on the NAS that rots is mended by the next backup that reads it", async () => {
   await backUp();
   const blob = join(places(folder).mirror, "blobs", modelOf("gpt-oss:20b").blobs[0] as string);
