@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import type { Facts, RunContext, Stage } from "../../shared/app.ts";
+import { gzipBlocks } from "../../shared/archive/gzip.ts";
+import { tarSources } from "../../shared/archive/tar-sources.ts";
+import { type TarSource, tarOf } from "../../shared/archive/tar-write.ts";
+import { Failure } from "../../shared/failures.ts";
+import { type ContentEntry, contentChecksum } from "../../shared/source/checksum.ts";
+import { walkFiles } from "../../shared/source/walk.ts";
+import type { ArchiveAbout } from "./archive.ts";
+import { Frozen } from "./frozen.ts";
+import { bytesOf, fingerprintOf, type Listing, listSettled, movedBetween } from "./listing.ts";
+import { isTransient } from "./members.ts";
+
+const attempts = 6;
+
+export interface FolderCapture {
+  /** When everything was as it is in the archive. */
+  readonly takenAtMs: number;
+  readonly checksum: string;
+  readonly fingerprint: string;
+  readonly about: ArchiveAbout & Facts;
+}
+
+export interface CaptureOptions {
+  /** The folder, and its name in the archive. */
+  readonly folder: string;
+  readonly root: string;
+  /** Which files count for the checksum and the fingerprint. */
+  readonly counts: (path: string) => boolean;
+}
+
+/**
+ * Writes a folder as a tar.gz with the folder as its one root, of one moment: a game goes on writing while it is
+ * copied. What was written meanwhile is copied again, first to a folder of this machine, which takes so little time
+ * that the game does nothing in between; everything else is read from where it is.
+ * @throws {Failure} `source_changing` when something else was written in every try.
+ */
+export async function captureFolder(
+  ctx: RunContext,
+  stage: Stage,
+  kind: string,
+  options: CaptureOptions,
+): Promise<FolderCapture> {
+  const { folder, counts } = options;
+  const frozen = new Frozen(ctx, folder, kind);
+  let moved: string[] = [];
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const takenAtMs = ctx.now();
+    const listing = await frozen.hold(await listSettled(folder, ctx.signal), moved);
+    const content: ContentEntry[] = [];
+    const blocks: number[] = [];
+    const sources = sourcesOf(options, listing, frozen, ctx.signal);
+    const entries = hashed(sources, options, (entry) => void content.push(entry));
+    const onBlock = (sizeBytes: number) => void blocks.push(sizeBytes);
+    const whole = await stage
+      .write(kind, gzipBlocks(tarOf(entries, { signal: ctx.signal }), { onBlock, signal: ctx.signal }))
+      .catch(ifChanging);
+    moved = frozen.without(movedBetween(listing, await listSettled(folder, ctx.signal)));
+    if (whole && moved.length === 0) {
+      const about = { blocks, unpackedBytes: bytesOf(listing) };
+      return { takenAtMs, checksum: contentChecksum(content), fingerprint: fingerprintOf(listing, counts), about };
+    }
+    ctx.log.info({ attempt, moved: moved.slice(0, 5), count: moved.length }, "files moved while they were copied");
+  }
+  throw new Failure(
+    "source_changing",
+    `Cannot copy "${folder}": a moment without a write is wanted, "${moved[0] ?? "a file"}" and others kept changing`,
+    { hint: "Something writes there all the time. The next run tries again." },
+  );
+}
+
+/** Files as they are found now: what is no longer as it was listed shows in the listing afterwards. */
+async function* sourcesOf(
+  { folder, root }: CaptureOptions,
+  listing: Listing,
+  frozen: Frozen,
+  signal: AbortSignal,
+): AsyncGenerator<TarSource> {
+  let mtimeMs = 0;
+  for (const listed of listing.values()) mtimeMs = Math.max(mtimeMs, listed.mtimeMs);
+  yield { path: root, type: "folder", sizeBytes: 0, mtimeMs, mode: 0o755 };
+  const skip = (path: string) => isTransient(path) || frozen.pathOf(path) !== undefined;
+  yield* tarSources(folder, walkFiles(folder, { folders: true, skip, signal }), (path) => `${root}/${path}`);
+  for (const { path, ...listed } of listing.values()) {
+    const copy = frozen.pathOf(path);
+    if (copy !== undefined) yield { path: `${root}/${path}`, ...listed, open: () => createReadStream(copy) };
+  }
+}
+
+/** Tells the content of each file that counts, once it was read. */
+async function* hashed(
+  sources: AsyncIterable<TarSource>,
+  { root, counts }: CaptureOptions,
+  tell: (entry: ContentEntry) => void,
+): AsyncGenerator<TarSource> {
+  for await (const source of sources) {
+    const path = source.path.slice(root.length + 1);
+    if (source.type === "folder" || !counts(path)) yield source;
+    else yield { ...source, open: () => read(source, path) };
+  }
+
+  async function* read({ sizeBytes, open }: TarSource, path: string): AsyncGenerator<Uint8Array> {
+    const hash = createHash("sha256");
+    for await (const piece of open?.() ?? []) {
+      hash.update(piece);
+      yield piece;
+    }
+    tell({ path, sizeBytes, sha256: hash.digest("hex") });
+  }
+}
+
+function ifChanging(error: unknown): undefined {
+  if (error instanceof Failure && error.code === "source_changing") return undefined;
+  throw error;
+}
