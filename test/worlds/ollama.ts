@@ -41,7 +41,6 @@ export async function configure(folder: string, settings: Record<string, unknown
   // No node process for a look: it is asked for again and again.
   const pid = `$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' ${join(folder, "server/server.json")})`;
   const workload = { stop: control("stop"), start: control("start"), status: `kill -0 "${pid}"`, timeoutSeconds: 20 };
-  // A lab is made a moment ago, and nothing of it is a download.
   const ollama = { models, workload, ...settings };
   await writeFile(config, JSON.stringify({ nas: "./nas", state: "./state", nasTimeoutSeconds: 1, apps: { ollama } }));
 }
