@@ -8,6 +8,7 @@ import { createLog, type Logger } from "../shared/log.ts";
 import { runsFolder } from "../shared/run/abandoned.ts";
 import { localRuns } from "../shared/run/local-runs.ts";
 import type { Runs } from "../shared/run/runs.ts";
+import { bundledRunner } from "./bundle.ts";
 import { loadAppTypes } from "./types.ts";
 
 export interface FunctionOptions {
@@ -47,7 +48,7 @@ export async function loadFunction(
   }
   const config = await loadConfig(configPath, types);
   const folder = runsFolder(config);
-  const runs = sharedRuns.get(folder) ?? localRuns(folder, runnerCommand(config.path));
+  const runs = sharedRuns.get(folder) ?? localRuns(folder, () => runnerCommand(config.path));
   sharedRuns.set(folder, runs);
   const app = appFunction({ name, ...found, config, runs, log });
   return { fetch: async (request) => app.fetch(request) };
@@ -59,9 +60,9 @@ export async function loadFunction(
  */
 export const runnerOptions = ["--max-semi-space-size=1"];
 
-/** The runner, by the runtime that this function runs on. */
-function runnerCommand(configPath: string): [string, ...string[]] {
+/** The runner, by the runtime that this function runs on. The path of run.json has to follow. */
+export async function runnerCommand(configPath: string): Promise<[string, ...string[]]> {
   const runner = join(import.meta.dirname, "run.ts");
-  const args = "Deno" in globalThis ? ["run", "--allow-all", runner] : [...runnerOptions, runner];
-  return [process.execPath, ...args, configPath];
+  if ("Deno" in globalThis) return [process.execPath, "run", "--allow-all", runner, configPath];
+  return [process.execPath, ...runnerOptions, (await bundledRunner()) ?? runner, configPath];
 }

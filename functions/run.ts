@@ -1,3 +1,4 @@
+import "./parse-once.ts";
 import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { logPublisher } from "../events/publisher.ts";
@@ -53,9 +54,12 @@ function writeLine(line: RunLine): void {
   writeSync(1, `${JSON.stringify(line)}\n`);
 }
 
-if (import.meta.main) {
+/** The runner as a process. */
+export async function main(): Promise<void> {
   process.exitCode = await runner(process.argv.slice(2)).catch((error) => {
     createLog("runner").error({ err: error }, "the run could not begin");
     return 2;
   });
 }
+
+if (import.meta.main) void main();

@@ -1,11 +1,16 @@
 import { readdir } from "node:fs/promises";
 import type { AnyAppType } from "../shared/app.ts";
 
-/** The app types: every folder beside this file that has an app.ts. */
+/** Every folder beside this file is an app type. */
+export async function typeFolders(): Promise<string[]> {
+  const entries = await readdir(import.meta.dirname, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+/** The app types: what the app.ts of each folder says. */
 export async function loadAppTypes(): Promise<AnyAppType[]> {
-  const folders = (await readdir(import.meta.dirname, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   const types = await Promise.all(
-    folders.map(async ({ name }) => {
+    (await typeFolders()).map(async (name) => {
       const { app } = (await import(`./${name}/app.ts`)) as { app: AnyAppType };
       return app;
     }),

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import {
   chmod,
@@ -132,12 +132,13 @@ export class Disk {
     { signal, onBytes }: WriteOptions,
     wrote?: (doneBytes: number) => Promise<void>,
   ): Promise<Written> {
-    const hash = createHash("sha256");
+    // Of a small text hardly anybody asks for it.
+    const hash = typeof bytes === "string" ? undefined : createHash("sha256");
     let sizeBytes = 0;
     const put = async (chunk: Uint8Array) => {
       // Hashed while another thread writes.
       const writing = writeAll(file, chunk, sizeBytes);
-      hash.update(chunk);
+      hash?.update(chunk);
       await writing;
       sizeBytes += chunk.byteLength;
       onBytes?.(sizeBytes);
@@ -158,7 +159,15 @@ export class Disk {
       }
     }
     signal?.throwIfAborted();
-    return { sizeBytes, sha256: hash.digest("hex") };
+    if (hash) return { sizeBytes, sha256: hash.digest("hex") };
+    return {
+      sizeBytes,
+      get sha256() {
+        return createHash("sha256")
+          .update(bytes as string)
+          .digest("hex");
+      },
+    };
   }
 
   /**
@@ -367,7 +376,9 @@ async function syncFileSystem(path: string): Promise<void> {
 
 /** A hidden name in the same folder, which no listing takes for a backup. */
 export function temporaryFor(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.tmp`);
+  // Not a secret, and there is nobody to collide with but oneself; `wx` finds that.
+  const random = Math.floor(Math.random() * 2 ** 32).toString(16);
+  return join(dirname(path), `.${basename(path)}.${random.padStart(8, "0")}.tmp`);
 }
 
 /** Whether a name is one that `temporaryFor` gives. */

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Brings what the commands need: the npm packages with their Node 24, and PostgreSQL's server and client.
+# Brings what the commands need: the npm packages with their Node 24, the runner in few files (functions/build.ts),
+# and PostgreSQL's server and client.
 #   sh deploy/local/setup.sh          everything
-#   sh deploy/local/setup.sh tools    without PostgreSQL: all that speaking to a gateway takes
+#   sh deploy/local/setup.sh tools    the npm packages: all that speaking to a gateway takes
 # May run as often as you like; does nothing when all is there. Says what it installs.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -62,6 +63,7 @@ install_postgres() {
 
 if [ ! -x "$node" ] || ! cmp -s package-lock.json "$stamp"; then install_packages; fi
 [ "${1:-}" = tools ] && exit 0
+"$node" functions/build.ts || say "Runs begin more slowly: the runner could not be bundled."
 for program in postgres initdb pg_dump psql; do
   if ! has "$program"; then
     install_postgres

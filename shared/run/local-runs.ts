@@ -9,6 +9,8 @@ import { identify, ownIdentity, ProcessIdentity, stateOf } from "./process-ident
 import { type Outcome, type Progress, RunLine } from "./report.ts";
 import type { FoundRun, Runs } from "./runs.ts";
 
+type Command = readonly [string, ...string[]];
+
 /** Runs whose output is kept on this machine. */
 const keptRuns = 300;
 
@@ -16,9 +18,9 @@ const keptRuns = 300;
  * Runs as processes of this machine. Each has a folder: run.json (what it is), starter.json and runner.json (who), and
  * output.ndjson, which the runner writes itself, so that it goes on whatever happens to whoever started it.
  * @param folder Where the folders are.
- * @param command The runner, to which the path of run.json is appended.
+ * @param command The runner, or how to find it, to which the path of run.json is appended.
  */
-export function localRuns(folder: string, command: readonly [string, ...string[]]): Runs {
+export function localRuns(folder: string, command: Command | (() => Promise<Command>)): Runs {
   const pathOf = (id: string, file: string) => join(folder, id, file);
   const latest = new Map<string, string>();
   /** Runs that are being started from here: nobody else is told of one before it can be found. */
@@ -56,7 +58,7 @@ export function localRuns(folder: string, command: readonly [string, ...string[]
     try {
       // From here on it can be found, so there has to be something to follow.
       await writeFile(pathOf(run.id, "run.json"), JSON.stringify(run), { flag: "wx" });
-      const [program, ...args] = command;
+      const [program, ...args] = typeof command === "function" ? await command() : command;
       // A session of its own: a Ctrl-C at the gateway's terminal is not for the runner.
       const child = spawn(program, [...args, pathOf(run.id, "run.json")], {
         detached: true,

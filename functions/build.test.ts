@@ -1,0 +1,76 @@
+import { execFile } from "node:child_process";
+import { appendFile, cp, mkdir, readdir, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { Outcome } from "../shared/run/report.ts";
+import { tempFolder } from "../shared/testing.ts";
+import { layLab, places, play } from "../test/worlds/factorio.ts";
+
+const run = promisify(execFile);
+const clone = join(import.meta.dirname, "..");
+
+/** A clone of its own, whose sources may be changed. */
+async function copyOfSources(): Promise<string> {
+  const folder = await tempFolder();
+  for (const name of ["functions", "shared", "events", "package.json", "package-lock.json"]) {
+    await cp(join(clone, name), join(folder, name), { recursive: true });
+  }
+  await symlink(join(clone, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}
+
+const build = (folder: string) => run(process.execPath, [join(folder, "functions/build.ts")]);
+const find = (folder: string): Promise<string | undefined> =>
+  import(join(folder, "functions/bundle.ts")).then(({ bundledRunner }) => bundledRunner());
+
+async function backUp(runner: string, config: string, id: string): Promise<Outcome> {
+  const path = join(config, "..", `${id}.json`);
+  const request = { operation: "backup", app: "factorio", allow: [] };
+  const startedAt = new Date().toISOString();
+  await writeFile(
+    path,
+    JSON.stringify({ id, function: "backup-factorio", app: "factorio", request, startedBy: "a test", startedAt }),
+  );
+  const { stdout } = await run(process.execPath, [runner, config, path]);
+  return Outcome.parse(JSON.parse(stdout.trim().split("\n").at(-1) as string));
+}
+
+test("a bundled runner backs up, and is not found any more once a source or a package is another one", async () => {
+  const folder = await copyOfSources();
+  expect(await find(folder)).toBeUndefined();
+  await build(folder);
+  const bundled = (await find(folder)) as string;
+  expect(bundled.startsWith(join(folder, "build/runner/"))).toBe(true);
+
+  const lab = await tempFolder();
+  await layLab(lab);
+  await play(lab, 1000);
+  expect((await backUp(bundled, places(lab).config, "one")).outcome).toBe("created");
+  expect((await backUp(join(folder, "functions/run.ts"), places(lab).config, "two")).outcome).toBe("unchanged");
+  expect((await backUp(bundled, places(lab).config, "three")).outcome).toBe("unchanged");
+
+  await writeFile(join(folder, "shared/unrelated.test.ts"), "// no part of a runner");
+  expect(await find(folder)).toBe(bundled);
+  await appendFile(join(folder, "shared/step.ts"), "\n");
+  expect(await find(folder)).toBeUndefined();
+  await build(folder);
+  const other = await find(folder);
+  expect(other).not.toBe(bundled);
+  await appendFile(join(folder, "package-lock.json"), "\n");
+  expect(await find(folder)).toBeUndefined();
+});
+
+test("buildRunner() makes nothing twice, and removes what is older than a week", async () => {
+  const folder = await copyOfSources();
+  const old = join(folder, "build/runner/0123");
+  await mkdir(old, { recursive: true });
+  await run("touch", ["-d", "2020-01-01", old]);
+  await build(folder);
+  const [made, ...others] = await readdir(join(folder, "build/runner"));
+  expect(others).toEqual([]);
+  const entry = join(folder, "build/runner", made as string, "run.cjs");
+  const { mtimeMs } = await stat(entry);
+  await build(folder);
+  expect((await stat(entry)).mtimeMs).toBe(mtimeMs);
+});

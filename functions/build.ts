@@ -1,0 +1,86 @@
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Plugin, rolldown } from "rolldown";
+import { bundledRunner, bundleEntry, bundles, root, sourcesHash } from "./bundle.ts";
+import { typeFolders } from "./types.ts";
+
+/** For so long runs may still read a bundle that they began with. */
+const keptMs = 7 * 86_400_000;
+
+/**
+ * `node functions/build.ts`: bundles the runner, unless that was done with these sources.
+ * @returns Its path.
+ */
+export async function buildRunner(): Promise<string> {
+  const there = await bundledRunner();
+  if (there !== undefined) return there;
+  const folder = join(bundles, await sourcesHash());
+  const temporary = `${folder}.${process.pid}.tmp`;
+  await removeOld();
+  const bundle = await rolldown({
+    input: { run: entry },
+    platform: "node",
+    transform: { define: { "import.meta.main": "false" } },
+    plugins: [runnerEntry(await typeFolders()), builtinsAtFirstUse],
+    // The package's own files of 80 modules are functions to call; those for browsers are one scope.
+    resolve: { alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") } },
+  });
+  await bundle.write({
+    dir: temporary,
+    // Node loads it 10 ms faster than a module.
+    format: "cjs",
+    entryFileNames: bundleEntry,
+    chunkFileNames: "[name]-[hash].cjs",
+    // Names stay, for the stack traces of what nobody foresaw.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  });
+  await bundle.close();
+  // Somebody else may have made the same one meanwhile.
+  await rename(temporary, folder).catch(() => rm(temporary, { recursive: true, force: true }));
+  return join(folder, bundleEntry);
+}
+
+const entry = "keepsake:runner";
+
+/** What `functions/run.ts` does when it is started, and `functions/types.ts` without looking into folders. */
+const runnerEntry = (types: readonly string[]): Plugin => ({
+  name: "runner",
+  resolveId: (id) => (id === entry ? id : undefined),
+  load(id) {
+    if (id === entry) return `import { main } from ${JSON.stringify(join(root, "functions/run.ts"))}; main();`;
+    if (id !== join(root, "functions/types.ts")) return undefined;
+    const imports = types.map((type, index) => `import { app as app${index} } from "./${type}/app.ts";`);
+    return `${imports.join("\n")} export const loadAppTypes = async () => [${types.map((_, index) => `app${index}`)}];`;
+  },
+});
+
+/**
+ * Node's own modules that few runs need, or only for a moment: each is loaded when one of its functions is called.
+ * `node:crypto` alone takes 7 ms.
+ */
+const builtinsAtFirstUse: Plugin = {
+  name: "builtins at first use",
+  resolveId: (id) => (/^(node:crypto|node:child_process|(node:)?zlib)$/.test(id) ? `at-first-use:${id}` : undefined),
+  load(id) {
+    if (!id.startsWith("at-first-use:")) return undefined;
+    const name = JSON.stringify(id.slice("at-first-use:".length));
+    const exported = Object.entries(process.getBuiltinModule(JSON.parse(name)) as object)
+      .filter(([key]) => /^[a-zA-Z]\w*$/.test(key) && key !== "default")
+      .map(([key, value]) =>
+        typeof value === "function"
+          ? `export const ${key} = (...args) => process.getBuiltinModule(${name}).${key}(...args);`
+          : `export const ${key} = ${JSON.stringify(value)};`,
+      );
+    return exported.join("\n");
+  },
+};
+
+async function removeOld(): Promise<void> {
+  await mkdir(bundles, { recursive: true });
+  for (const name of await readdir(bundles)) {
+    const { mtimeMs } = await stat(join(bundles, name));
+    if (Date.now() - mtimeMs > keptMs) await rm(join(bundles, name), { recursive: true, force: true });
+  }
+}
+
+if (import.meta.main) await buildRunner();
