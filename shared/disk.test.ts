@@ -95,6 +95,51 @@ test("write(), makeDir() and copy() give the modes and the owner of the settings
   expect((await stat(folder)).uid).toBe(process.getuid?.());
 });
 
+test("makeDirs(), writeMany() and write() give modes, times and the owner that are asked for, whatever the umask", async () => {
+  const folder = await tempFolder();
+  const owner = { uid: process.getuid?.() === 0 ? 1234 : (process.getuid?.() ?? 0), gid: process.getgid?.() ?? 0 };
+  const before = process.umask(0o077);
+  onTestFinished(() => void process.umask(before));
+  const owned = disk.with({ owner });
+  await owned.makeDirs([
+    { path: join(folder, "a"), mode: 0o775 },
+    { path: join(folder, "a/b"), mode: 0o750 },
+  ]);
+  const attributes = { mode: 0o664, modifiedAtMs: 1_700_000_000_000 };
+  await owned.writeMany([
+    { path: join(folder, "a/one"), bytes: Buffer.from("1"), ...attributes },
+    { path: join(folder, "a/b/two"), bytes: Buffer.from("22"), ...attributes },
+  ]);
+  await owned.write(join(folder, "a/three"), "333", { ...attributes, sync: false });
+  for (const [path, mode] of [["a", 0o775], ["a/b", 0o750], ["a/one", 0o664], ["a/b/two", 0o664], ["a/three", 0o664]] as const) {
+    const info = await stat(join(folder, path));
+    expect([path, info.mode & 0o777, info.uid]).toEqual([path, mode, owner.uid]);
+    if (info.isFile()) expect(info.mtimeMs).toBe(attributes.modifiedAtMs);
+  } // biome-ignore format: a table
+  expect(await readTree(folder)).toEqual({ "a/one": "1", "a/b/two": "22", "a/three": "333" });
+});
+
+test("makeDirs() and writeMany() replace nothing and follow no link, and writeMany() has ended when it fails", async () => {
+  const [folder, outside] = [await tempFolder(), await tempFolder()];
+  await writeTree(folder, { taken: "mine" });
+  await symlink(outside, join(folder, "link"));
+  const full = { code: "EEXIST" };
+  await expect(disk.makeDirs([{ path: join(folder, "link") }])).rejects.toMatchObject(full);
+  await symlink(join(outside, "nothing"), join(folder, "dangling"));
+  for (const name of ["taken", "dangling"]) {
+    const files = [name, ...Array.from({ length: 20 }, (_, n) => `${name}-${n}`)];
+    const bytes = Buffer.from("x".repeat(1000));
+    await expect(disk.writeMany(files.map((file) => ({ path: join(folder, file), bytes })))).rejects.toMatchObject(
+      full,
+    );
+    bytes.fill("y");
+    const written = Object.entries(await readTree(folder)).filter(([path]) => path.startsWith(`${name}-`));
+    expect(written.every(([, content]) => content === "x".repeat(1000))).toBe(true);
+  }
+  expect(await readdir(outside)).toEqual([]);
+  expect((await readTree(folder)).taken).toBe("mine");
+});
+
 test("replace() stopped dead at any change leaves the old content or the new", async () => {
   const replace = (folder: string) => (step: Parameters<typeof testDisk>[0]) =>
     testDisk(step).replace(join(folder, "file"), "the new");

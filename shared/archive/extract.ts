@@ -149,11 +149,13 @@ class Batch {
   async read(chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Buffer> {
     this.#bytes ??= Buffer.allocUnsafeSlow(batchBytes);
     const start = this.used;
+    const wrong = (is: number) => new Error(`Cannot unpack an entry: ${sizeBytes} bytes are wanted, is ${is}`);
     for await (const chunk of chunks) {
+      if (this.used + chunk.byteLength > start + sizeBytes) throw wrong(this.used + chunk.byteLength - start);
       this.#bytes.set(chunk, this.used);
       this.used += chunk.byteLength;
     }
-    if (this.used - start !== sizeBytes) throw new Error(`An entry of ${sizeBytes} bytes gave ${this.used - start}`);
+    if (this.used - start !== sizeBytes) throw wrong(this.used - start);
     return this.#bytes.subarray(start, this.used);
   }
 

@@ -158,9 +158,16 @@ async function* inflateSerially(cursor: ByteCursor, { name, signal }: GunzipOpti
   }
 }
 
+/** An engine that fails, or is let go of, never calls back. */
 function written(inflate: InflateRaw, part: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    inflate.write(part, (error) => (error ? reject(error) : resolve()));
+    const closed = () => reject(new Error("closed"));
+    inflate.once("close", closed);
+    inflate.write(part, (error) => {
+      inflate.removeListener("close", closed);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }
 

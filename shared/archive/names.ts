@@ -36,8 +36,10 @@ export const hostile = (archive: string, path: string, why: string) =>
  */
 export type NameRule = "folded" | "exact";
 
-/** The paths of an archive so far, of which no two may be one place. */
+/** The paths of an archive so far, of which no two may be one place; with the folders that they are in. */
 export class Names {
+  /** Of all paths together: what they take in memory, which a few deep paths can make a lot. */
+  lengthTotal = 0;
   readonly #rule: NameRule;
   /** By the folded path: how a folder is written, or that a file is there. */
   readonly #seen = new Map<string, { readonly path: string; entry: boolean } | "file">();
@@ -45,6 +47,10 @@ export class Names {
 
   constructor(rule: NameRule) {
     this.#rule = rule;
+  }
+
+  get count(): number {
+    return this.#seen.size;
   }
 
   /** Adds a path; @returns Why it cannot stand beside those before it. */
@@ -62,7 +68,7 @@ export class Names {
     const key = this.#key(path);
     const other = this.#seen.get(key);
     if (other === undefined) {
-      this.#seen.set(key, "file");
+      this.#set(key, "file");
       return undefined;
     }
     return other === "file" ? "one file of this name is wanted, is there twice" : "it is a folder already";
@@ -72,7 +78,7 @@ export class Names {
     const key = this.#key(path);
     const other = this.#seen.get(key);
     if (other === undefined) {
-      this.#seen.set(key, { path, entry });
+      this.#set(key, { path, entry });
       return undefined;
     }
     if (other === "file") return `"${shown(path)}" is a file already`;
@@ -80,6 +86,11 @@ export class Names {
     if (entry && other.entry) return "one folder of this name is wanted, is there twice";
     other.entry ||= entry;
     return undefined;
+  }
+
+  #set(key: string, value: { path: string; entry: boolean } | "file"): void {
+    this.#seen.set(key, value);
+    this.lengthTotal += key.length;
   }
 
   #key(path: string): string {

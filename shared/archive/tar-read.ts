@@ -18,8 +18,9 @@ export interface TarEntry {
 }
 
 export interface TarLimits {
-  /** Of the whole archive, unpacked. */
+  /** Of the content of all files together. */
   maxBytes: number;
+  /** Folders that entries are in count, whether they are entries or not. */
   maxEntries: number;
   /** For messages. */
   name: string;
@@ -30,6 +31,9 @@ export interface TarLimits {
 
 /** Attributes of a Mac's files can be large; nothing else is. */
 const maxExtensionBytes = 1 << 20;
+
+/** All names together: they are held in memory, to find those that are there twice. */
+const maxNames = 64 << 20;
 
 /**
  * The entries of an archive that anybody may have made: files and folders with plain names, and nothing else. Reads
@@ -64,6 +68,10 @@ export async function* readTar(bytes: AsyncIterable<Uint8Array>, limits: TarLimi
       if (!entry) continue;
       const why = names.add(entry.path, entry.type);
       if (why !== undefined) throw hostile(limits.name, entry.path, why);
+      if (names.count > limits.maxEntries || names.lengthTotal > maxNames) {
+        const most = `${limits.maxEntries} files and folders, of ${maxNames} letters,`;
+        throw hostile(limits.name, entry.path, `at most ${most} are wanted, there are more`);
+      }
       const content = new Content(cursor, member, limits);
       yield { ...entry, bytes: content };
       await content.skip();
