@@ -128,7 +128,7 @@ async function publish(run: MirrorRun, app: App, published: PublishedMirror, tak
   if (restored) ctx.warn(`This is the first backup after the restore of ${restored.pointId}`);
   return {
     outcome: "created",
-    message: `${ctx.app.title}: ${files.length} made and verified`,
+    message: `${ctx.app.title}: the NAS follows, ${count(files)}, all of it verified`,
     ...pointOf(run, manifest),
     ...(before && { previousSizeBytes: sizeOf(before) }),
     removed,
@@ -188,6 +188,12 @@ const gateOf = ({ id }: Manifest, { source, units, complete }: Pick<Taken, "sour
   published: Object.fromEntries([...units].map(([path, { fingerprint }]) => [path, fingerprint])),
   ...(complete && { source: source.fingerprint }),
 });
+
+function count(files: Manifest["files"]): string {
+  const inFolders = files.map(({ kind, about }) => (kind === "folder" ? Number(about?.files ?? 0) : 1));
+  const n = inFolders.reduce((sum, more) => sum + more, 0);
+  return `${n} ${n === 1 ? "file" : "files"}`;
+}
 
 /** A backup of thousands of files is told as one. */
 function pointOf({ folders, type }: MirrorRun, { id, takenAt, files }: Manifest): Pick<Result, "point"> {

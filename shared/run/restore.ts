@@ -39,7 +39,8 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
     }
     await replaceData(run, restore, target, () => stageWithRoom(run, target, () => target.stage(files, wanted)));
     const present = await target.present();
-    const identity = present?.identity ?? point.manifest?.identity;
+    // An app that tells its data apart by something that it makes at its first start may not have it yet.
+    const identity = present ? present.identity : point.manifest?.identity;
     const { gate: _, waiting: __, ...before } = state;
     return {
       outcome: "restored",
