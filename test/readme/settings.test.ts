@@ -41,7 +41,10 @@ function settingsOf(schema: z.ZodType, prefix = ""): [string, string][] {
   return walk(jsonOf("input"), jsonOf("output"), prefix);
 }
 
-const shown = (key: string, value: unknown) => (key.endsWith("Mode") ? `0${Number(value).toString(8)}` : String(value));
+function shown(key: string, value: unknown): string {
+  if (Array.isArray(value) && value.length === 0) return "–";
+  return key.endsWith("Mode") ? `0${Number(value).toString(8)}` : String(value);
+}
 
 test("the README's table has every setting, with the default that the schema has", () => {
   const keep = types.flatMap((type) => (isMirror(type) ? [] : [`${type.type}: ${type.keep}`])).join(", ");
