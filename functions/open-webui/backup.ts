@@ -18,7 +18,7 @@ export const backup: BackupApp<Settings, WebuiSource> = {
     const file = await readDatabaseFile(join(data, database));
     const fingerprints = new Map([["database", file.fingerprint]]);
     if (uploads) {
-      const { fingerprint } = await treeFingerprint(join(data, "uploads"), { signal: ctx.signal });
+      const { fingerprint } = await treeFingerprint(uploadsOf(ctx.settings), { signal: ctx.signal });
       fingerprints.set("uploads", fingerprint);
     }
     const { usedBytes } = file;
@@ -54,7 +54,8 @@ export const backup: BackupApp<Settings, WebuiSource> = {
       facts = { ...facts, ...factsOf(snapshot.facts), journalMode: snapshot.file.wal ? "wal" : "delete" };
     }
     if (ctx.settings.uploads) {
-      const folder = join(ctx.settings.data, "uploads");
+      const folder = uploadsOf(ctx.settings);
+      if (snapshot) refuseLostUploads(ctx, snapshot.facts.uploads, folder);
       // After the database: what its rows refer to is there by now.
       if (!stage.untouched.has("uploads")) {
         const captured = await captureUploads(ctx, folder, stage);
@@ -62,7 +63,6 @@ export const backup: BackupApp<Settings, WebuiSource> = {
         about.set("uploads", captured.about);
         facts = { ...facts, uploads: captured.facts };
       }
-      if (snapshot) await refuseLostUploads(ctx, snapshot, folder);
     } else if (facts.uploads !== undefined) {
       const { uploads: _, ...others } = facts;
       facts = others;
@@ -98,6 +98,8 @@ export const backup: BackupApp<Settings, WebuiSource> = {
     return told;
   },
 };
+
+const uploadsOf = ({ data }: Settings) => join(data, "uploads");
 
 const wholeOf = (fingerprints: ReadonlyMap<string, string>) => JSON.stringify([...fingerprints]);
 

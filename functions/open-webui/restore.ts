@@ -66,17 +66,19 @@ async function unpack(
     onBytes: (done) => ctx.progress("copying", done, file.sizeBytes),
   });
   await requireArrived(path, written.sha256, await file.sha256());
+  const archive = files.get("uploads");
+  const uploads = join(archive ? into : data, "uploads");
+  if (archive) await extractUploads(archive, uploads, { disk, about: point.about, signal: ctx.signal });
   ctx.progress("checking the database");
+  const { sizeBytes } = file;
   const facts = await askSqlite(
-    { operation: "prove", path, quick: true },
-    { signal: ctx.signal, sizeBytes: file.sizeBytes },
+    { operation: "prove", path, quick: true, uploads },
+    { signal: ctx.signal, sizeBytes },
   ).catch((error) => {
     throw damaged(path, error);
   });
   requireRows(point, facts.rows);
-  const uploads = files.get("uploads");
-  if (uploads) await extractUploads(uploads, join(into, "uploads"), { disk, about: point.about, signal: ctx.signal });
-  await warnOfLostUploads(ctx, path, file.sizeBytes, uploads ? join(into, "uploads") : join(data, "uploads"));
+  if (facts.uploads && facts.uploads.missing > 0) ctx.warn(lostText(facts.uploads, join(data, "uploads")));
   await warnOfRevision(ctx, facts.revision);
 }
 
@@ -104,16 +106,6 @@ function requireRows({ id, facts }: PointFacts, rows: Readonly<Record<string, nu
       { hint: `The app was not touched. ${summaryOf({ rows })} are in it.` },
     );
   }
-}
-
-async function warnOfLostUploads(
-  ctx: RunContext<Settings>,
-  path: string,
-  sizeBytes: number,
-  folder: string,
-): Promise<void> {
-  const found = await askSqlite({ operation: "missing-uploads", path, folder }, { signal: ctx.signal, sizeBytes });
-  if (found.missing > 0) ctx.warn(lostText(found, join(ctx.settings.data, "uploads")));
 }
 
 /** Which of two revisions is the newer one cannot be told from them. */

@@ -35,6 +35,7 @@ export async function takeSnapshot(ctx: RunContext<Settings>, path: string, asle
   // The copy, and what is written from it.
   await requireSpace(folder, 2 * file.sizeBytes, "copy the database to this machine");
   const takenAtMs = ctx.now();
+  const uploads = ctx.settings.uploads ? join(ctx.settings.data, "uploads") : undefined;
   const options = {
     signal: ctx.signal,
     temporary: folder,
@@ -45,14 +46,14 @@ export async function takeSnapshot(ctx: RunContext<Settings>, path: string, asle
     const from = join(folder, "files.db");
     const copied = await copyAsleep(ctx, file, from);
     const facts = await ctx.step(`write what ${from} holds to ${into}`, () =>
-      askSqlite({ operation: "settle", from, raw, into }, options),
+      askSqlite({ operation: "settle", from, raw, into, uploads }, options),
     );
     return { facts, ...copied };
   };
   const throughSqlite = async () => {
     const busyMs = ctx.settings.busyTimeoutSeconds * 1000;
     const facts = await ctx.step(`copy ${file.path} to ${into}`, () =>
-      askSqlite({ operation: "snapshot", from: file.path, raw, into, busyMs }, options),
+      askSqlite({ operation: "snapshot", from: file.path, raw, into, uploads, busyMs }, options),
     );
     return { facts, file, takenAtMs };
   };

@@ -170,7 +170,7 @@ test("askSqlite() finds out which uploads are missing, and asks nothing about pa
   await makeInstall(data, { chats: 1, files: 4 });
   const path = join(data, "webui.db");
   const folder = join(data, "uploads");
-  const missing = () => askSqlite({ operation: "missing-uploads", path, folder }, { sizeBytes });
+  const missing = async () => (await askSqlite({ operation: "prove", path, uploads: folder }, { sizeBytes })).uploads;
   expect(await missing()).toEqual({ referred: 4, missing: 0, names: [] });
   tamper(path, (db) =>
     db.exec(`INSERT INTO file (id, filename, path) VALUES ('1', 'a', 's3://bucket/a'), ('2', 'b', NULL),

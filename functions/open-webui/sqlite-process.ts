@@ -1,16 +1,11 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../shared/failures.ts";
 import { parseJson } from "../../shared/nas/points.ts";
-import {
-  type DatabaseFacts,
-  type MissingUploads,
-  type Problem,
-  SqliteReply,
-  type SqliteRequest,
-} from "./sqlite/protocol.ts";
+import { type DatabaseFacts, type Problem, SqliteReply, type SqliteRequest } from "./sqlite/protocol.ts";
 
 export interface SqliteOptions {
   readonly signal?: AbortSignal | undefined;
@@ -31,9 +26,6 @@ export class SqliteRefusal extends Error {
   }
 }
 
-type Answer = Exclude<SqliteReply, { progress: unknown } | { problem: unknown }>;
-type AnswerTo<R extends SqliteRequest> = R extends { operation: "missing-uploads" } ? MissingUploads : DatabaseFacts;
-
 /** Ten minutes, and a second for each megabyte. */
 const deadlineMs = (sizeBytes: number) => 600_000 + Math.ceil(sizeBytes / 1000);
 /** For a process that was killed to be gone. One that hangs on a network's file cannot be killed. */
@@ -44,10 +36,10 @@ const patienceMs = 5000;
  * @throws {SqliteRefusal}
  * @throws {Failure} `tool_failed` when SQLite came to its own end; what the signal has as its reason.
  */
-export async function askSqlite<R extends SqliteRequest>(request: R, options: SqliteOptions): Promise<AnswerTo<R>> {
+export async function askSqlite(request: SqliteRequest, options: SqliteOptions): Promise<DatabaseFacts> {
   options.signal?.throwIfAborted();
   const child = start(request, options.temporary);
-  let answer: Answer | { problem: Problem } | undefined;
+  let answer: { facts: DatabaseFacts } | { problem: Problem } | undefined;
   createInterface({ input: child.stdout }).on("line", (line) => {
     const reply = SqliteReply.safeParse(parseJson(line));
     if (!reply.success) return;
@@ -64,11 +56,18 @@ export async function askSqlite<R extends SqliteRequest>(request: R, options: Sq
   options.signal?.throwIfAborted();
   if (answer === undefined) throw cameToAnEnd(request, `${how} ${complaints.trim()}`.trim());
   if ("problem" in answer) throw new SqliteRefusal(answer.problem);
-  return ("facts" in answer ? answer.facts : answer.uploads) as AnswerTo<R>;
+  return answer.facts;
+}
+
+/** Beside this file; or among the sources, when this is part of a runner in few files (`functions/build.ts`). */
+function processPath(): string {
+  const beside = fileURLToPath(new URL("./sqlite/process.ts", import.meta.url));
+  if (existsSync(beside)) return beside;
+  return fileURLToPath(new URL("../../../functions/open-webui/sqlite/process.ts", import.meta.url));
 }
 
 function start(request: SqliteRequest, temporary: string | undefined): ChildProcessByStdio<null, Readable, Readable> {
-  const entry = fileURLToPath(new URL("./sqlite/process.ts", import.meta.url));
+  const entry = processPath();
   const args = "Deno" in globalThis ? ["run", "--allow-all", entry] : ["--disable-warning=ExperimentalWarning", entry];
   const { PATH, NODE_COMPILE_CACHE } = process.env;
   return spawn(process.execPath, [...args, JSON.stringify(request)], {

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -381,4 +381,22 @@ test("a restore brings back every row, and its undo brings back what was there",
   expect((await readdir(data)).sort()).toEqual([".keepsake", "cache", "uploads", "vector_db", "webui.db"]);
   expect((await run({ operation: "undo" })).outcome.outcome).toBe("undone");
   expect(said(database)).toEqual(["later"]);
+});
+
+test("a runner in few files finds the process that SQLite works in", async () => {
+  await layLab(folder);
+  const clone = join(folder, "clone");
+  for (const name of ["functions", "shared", "events", "package.json", "package-lock.json"]) {
+    await cp(join(import.meta.dirname, "../..", name), join(clone, name), { recursive: true });
+  }
+  await symlink(join(import.meta.dirname, "../../node_modules"), join(clone, "node_modules"));
+  await exec(process.execPath, [join(clone, "functions/build.ts")]);
+  const [bundle] = await readdir(join(clone, "build/runner"));
+  const request = { operation: "backup", app: "open-webui", allow: [] };
+  const description = { id: "bundled", function: "backup-open-webui", app: "open-webui", startedBy: "a test", request };
+  const path = join(folder, "run.json");
+  await writeFile(path, JSON.stringify({ ...description, startedAt: new Date().toISOString() }));
+  const runner = join(clone, "build/runner", bundle as string, "run.cjs");
+  const { stdout } = await exec(process.execPath, [runner, places(folder).config, path]);
+  expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toMatchObject({ outcome: "created" });
 });

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { SqliteProblem } from "./problems.ts";
 import type { DatabaseFacts } from "./protocol.ts";
+import { missingUploads } from "./uploads.ts";
 
 /** What every Open WebUI has had since it is migrated by Alembic. */
 const wantedTables = ["user", "chat", "alembic_version"];
@@ -10,9 +11,14 @@ const mostDangling = 10_000;
  * Looks at a database and says what is in it. Reads the rows of ordinary tables only: a view, a trigger or a virtual
  * table that calls itself one is never asked.
  * @param check How far it is proven: all of it with `integrity_check`, all but the indexes with `quick_check`.
+ * @param uploads The folder that the rows of `file` are compared with.
  * @throws {SqliteProblem} `damaged`, `foreign`.
  */
-export function inspect(db: DatabaseSync, check: "integrity" | "quick" | "none"): DatabaseFacts {
+export function inspect(
+  db: DatabaseSync,
+  check: "integrity" | "quick" | "none",
+  uploads?: string | undefined,
+): DatabaseFacts {
   const tables = ordinaryTables(db);
   const missing = wantedTables.filter((name) => !tables.includes(name));
   if (missing.length > 0) {
@@ -34,12 +40,13 @@ export function inspect(db: DatabaseSync, check: "integrity" | "quick" | "none")
     rows,
     ...(firstUser && { firstUser }),
     ...(danglingRows !== undefined && { danglingRows }),
+    ...(uploads !== undefined && tables.includes("file") && { uploads: missingUploads(db, uploads) }),
     sqliteVersion: process.versions.sqlite ?? "unknown",
   };
 }
 
 /** Names of the tables whose rows stand in the file itself: no views, and no virtual tables. */
-export function ordinaryTables(db: DatabaseSync): string[] {
+function ordinaryTables(db: DatabaseSync): string[] {
   const found = db
     .prepare(
       `SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND upper(sql) LIKE 'CREATE TABLE%'

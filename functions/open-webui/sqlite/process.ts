@@ -4,8 +4,7 @@ import { copyPages } from "./copy-pages.ts";
 import { inspect } from "./inspect.ts";
 import { openDatabase } from "./open.ts";
 import { toProblem } from "./problems.ts";
-import type { DatabaseFacts, SqliteReply, SqliteRequest } from "./protocol.ts";
-import { missingUploads } from "./uploads.ts";
+import type { Copy, DatabaseFacts, SqliteReply, SqliteRequest } from "./protocol.ts";
 
 /*
  * SQLite in a process of its own: node process.ts '<request as JSON>'. Its calls block, so a run could neither tell its
@@ -18,22 +17,19 @@ async function answer(request: SqliteRequest): Promise<SqliteReply> {
   switch (request.operation) {
     case "snapshot":
       await using(openDatabase(request.from, "shared", request.busyMs), (db) => copyTo(db, request.raw));
-      return { facts: await proveAndWrite(request.raw, request.into) };
+      return { facts: await proveAndWrite(request) };
     case "settle":
       await using(openDatabase(request.from, "own"), (db) => copyTo(db, request.raw));
       for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(request.from + suffix, { force: true });
-      return { facts: await proveAndWrite(request.raw, request.into) };
+      return { facts: await proveAndWrite(request) };
     case "prove": {
       const check = request.quick ? "quick" : "integrity";
-      return { facts: await using(openDatabase(request.path, "frozen"), async (db) => inspect(db, check)) };
+      const prove = async (db: DatabaseSync) => inspect(db, check, request.uploads);
+      return { facts: await using(openDatabase(request.path, "frozen"), prove) };
     }
     case "look":
       return {
         facts: await using(openDatabase(request.path, "shared", request.busyMs), async (db) => inspect(db, "none")),
-      };
-    case "missing-uploads":
-      return {
-        uploads: await using(openDatabase(request.path, "frozen"), async (db) => missingUploads(db, request.folder)),
       };
   }
 }
@@ -50,10 +46,10 @@ async function copyTo(db: DatabaseSync, raw: string): Promise<void> {
 }
 
 /** The copy is proven as it is: VACUUM would rebuild what is wrong with an index, and call nothing damaged. */
-async function proveAndWrite(raw: string, into: string): Promise<DatabaseFacts> {
+async function proveAndWrite({ raw, into, uploads }: Copy): Promise<DatabaseFacts> {
   const facts = await using(openDatabase(raw, "own"), async (db) => {
     say({ progress: { phase: "checking the database" } });
-    const found = inspect(db, "integrity");
+    const found = inspect(db, "integrity", uploads);
     say({ progress: { phase: "writing what it holds" } });
     db.prepare("VACUUM INTO ?").run(into);
     return found;

@@ -11,17 +11,26 @@ export type SqliteRequest =
   /** The same with a private copy, which is brought to rest first, with the journal or WAL beside it, and then removed. */
   | (Copy & { readonly operation: "settle" })
   /** Proves a file that nobody writes to. Changes nothing, not even beside it. */
-  | { readonly operation: "prove"; readonly path: string; readonly quick?: boolean }
+  | { readonly operation: "prove"; readonly path: string; readonly quick?: boolean; readonly uploads?: string }
   /** Tells what a database in use holds, without proving it. */
-  | { readonly operation: "look"; readonly path: string; readonly busyMs: number }
-  /** Tells which local files the rows of `file` refer to, and which of them `folder` does not have. */
-  | { readonly operation: "missing-uploads"; readonly path: string; readonly folder: string };
+  | { readonly operation: "look"; readonly path: string; readonly busyMs: number };
 
-interface Copy {
+export interface Copy {
   readonly from: string;
   readonly raw: string;
   readonly into: string;
+  /** The folder of uploads that the rows of `file` are compared with. */
+  readonly uploads?: string | undefined;
 }
+
+export const MissingUploads = z.object({
+  /** Files that rows refer to, on local storage. */
+  referred: z.number(),
+  missing: z.number(),
+  /** Some of them. */
+  names: z.array(z.string()),
+});
+export type MissingUploads = z.infer<typeof MissingUploads>;
 
 export const DatabaseFacts = z.object({
   /** Alembic's: which migration the schema has reached. */
@@ -32,19 +41,12 @@ export const DatabaseFacts = z.object({
   firstUser: z.object({ id: z.string(), createdAt: z.number().optional() }).optional(),
   /** Rows that refer to others which are not there; not counted further than 10,000. */
   danglingRows: z.number().optional(),
+  /** When a folder of uploads was given. */
+  uploads: MissingUploads.optional(),
   /** The version of SQLite that looked, and wrote. */
   sqliteVersion: z.string(),
 });
 export type DatabaseFacts = z.infer<typeof DatabaseFacts>;
-
-export const MissingUploads = z.object({
-  /** Files that rows refer to, on local storage. */
-  referred: z.number(),
-  missing: z.number(),
-  /** Some of them. */
-  names: z.array(z.string()),
-});
-export type MissingUploads = z.infer<typeof MissingUploads>;
 
 export const Problem = z.object({
   /**
@@ -62,7 +64,6 @@ export const SqliteReply = z.union([
     progress: z.object({ phase: z.string(), doneBytes: z.number().optional(), totalBytes: z.number().optional() }),
   }),
   z.object({ facts: DatabaseFacts }),
-  z.object({ uploads: MissingUploads }),
   z.object({ problem: Problem }),
 ]);
 export type SqliteReply = z.infer<typeof SqliteReply>;

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { ordinaryTables } from "./inspect.ts";
 import type { MissingUploads } from "./protocol.ts";
 
 const shown = 10;
@@ -12,7 +11,6 @@ const shown = 10;
  */
 export function missingUploads(db: DatabaseSync, folder: string): MissingUploads {
   const result = { referred: 0, missing: 0, names: [] as string[] };
-  if (!ordinaryTables(db).includes("file")) return result;
   for (const { id, filename, path } of db.prepare("SELECT id, filename, path FROM file").iterate()) {
     const name = uploadPath(path === null ? `${id}_${filename}` : String(path));
     if (name === undefined) continue;
