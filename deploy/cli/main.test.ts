@@ -32,6 +32,8 @@ beforeEach(async () => {
     "backup-postgresql",
     "restore-postgresql",
     "render-mapshot",
+    "restore-mapshot",
+    "cleanup-mapshot",
   ];
   await writeFile(join(clone, "stack.yml"), `functions:\n${functions.map((name) => `  ${name}: {}\n`).join("")}`);
   await writeFile(join(clone, "token"), "secret\n", { mode: 0o600 });
@@ -191,6 +193,35 @@ test("restore beside production asks nobody", async () => {
   expect(server.posts("restore-factorio")[1]?.body).toMatchObject({ operation: "restore", to: "/tmp/look" });
   expect(stdout).toContain("→ /tmp/look");
   expect(code).toBe(0);
+});
+
+test("restore of one part tells the function which, in the plan and in the run", async () => {
+  server.answers("restore-postgresql", planned("postgresql", { point, present }));
+  server.starts202("restore-postgresql", {
+    lines: [],
+    ended: endedRun("r1", "postgresql", { outcome: "restored" }),
+  });
+  const { code } = await run(["restore", "postgresql"], { MODEL: "hf.co/user/repo:tag", YES: "1" });
+  expect(server.posts("restore-postgresql").map(({ body }) => body)).toEqual([
+    expect.objectContaining({ operation: "plan", only: "hf.co/user/repo:tag" }),
+    expect.objectContaining({ operation: "restore", only: "hf.co/user/repo:tag" }),
+  ]);
+  expect(code).toBe(0);
+});
+
+test("backup and cleanup of a type whose functions have names of their own", async () => {
+  server.apps("render-mapshot", appView("mapshot", "Mapshot"));
+  const ended = endedRun("r1", "mapshot", { outcome: "postponed", message: "Mapshot: postponed: busy" });
+  server.answers("render-mapshot", { status: 200, body: ended });
+  expect(await run(["backup", "mapshot"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("postponed: busy"),
+  });
+  const cleaned = endedRun("r2", "mapshot", { outcome: "cleaned", operation: "cleanup", message: "removed d-1" });
+  server.answers("cleanup-mapshot", { status: 200, body: cleaned });
+  expect(await run(["cleanup", "mapshot"])).toMatchObject({ code: 0, stdout: expect.stringContaining("removed d-1") });
+  expect(server.posts("cleanup-mapshot")[0]?.body).toEqual({ operation: "cleanup", app: "mapshot" });
+  expect(await run(["cleanup", "factorio"])).toMatchObject({ code: 2, stderr: expect.stringContaining("retention") });
 });
 
 test("restore of a point that is not there says so and changes nothing", async () => {
