@@ -196,6 +196,18 @@ test("verify() names what else is damaged or missing", async () => {
   }
 });
 
+test("verify() misses the land of a game, and its header", async () => {
+  const given = await lab();
+  const archive = (...what: string[]) =>
+    execFileSync("tar", ["czf", join(given.staging, "save"), "-C", join(given.gameFolder, ".."), ...what]);
+  archive("--exclude=Region", played.game);
+  await expect(prove(given, ["save"])).rejects.toMatchObject({ message: expect.stringContaining("no region file") });
+  archive("--exclude=main.ttw", played.game);
+  await expect(prove(given, ["save"])).rejects.toMatchObject({
+    message: expect.stringContaining("main.ttw is missing"),
+  });
+});
+
 test("verify() notices archives that are cut short, hold other bytes, or more than one folder", async () => {
   const given = await lab();
   await captured(given);

@@ -1,6 +1,6 @@
 import { type FileCheck, MagicCheck } from "./file-check.ts";
 import { MainTtwCheck, type TtwHeader } from "./main-ttw.ts";
-import { RegionCheck } from "./region.ts";
+import { ChunkBuffer, RegionCheck } from "./region.ts";
 import { XmlCheck } from "./xml-check.ts";
 
 /*
@@ -26,13 +26,18 @@ export interface GameFacts {
 }
 
 export class GameCheck implements FolderCheck {
-  readonly #regions: RegionCheck[] = [];
+  readonly #chunk = new ChunkBuffer();
+  /** The one that passes by now. */
+  #region: RegionCheck | undefined;
+  #regions = 0;
+  #chunks = 0;
   #players = 0;
   #main: MainTtwCheck | undefined;
   #sizeBytes = 0;
 
   open(path: string, sizeBytes: number): FileCheck | undefined {
     this.#sizeBytes += sizeBytes;
+    this.#count();
     const lower = path.toLowerCase();
     if (lower === "main.ttw") {
       this.#main = new MainTtwCheck();
@@ -40,9 +45,8 @@ export class GameCheck implements FolderCheck {
     }
     if (lower === "players.xml") return new XmlCheck();
     if (isRegion(lower)) {
-      const region = new RegionCheck();
-      this.#regions.push(region);
-      return region;
+      this.#region = new RegionCheck(this.#chunk);
+      return this.#region;
     }
     if (!/^players?\/[^/]+\.ttp$/.test(lower)) return undefined;
     this.#players += 1;
@@ -51,9 +55,15 @@ export class GameCheck implements FolderCheck {
 
   missing(): string | undefined {
     if (!this.#main) return "main.ttw is missing";
-    return this.#regions.length === 0
-      ? "Region/ has no region file: the land that was played in is missing"
-      : undefined;
+    return this.#regions === 0 ? "Region/ has no region file: the land that was played in is missing" : undefined;
+  }
+
+  /** Only the counts of a region that has passed by are kept. */
+  #count(): void {
+    if (!this.#region) return;
+    this.#regions += 1;
+    this.#chunks += this.#region.chunks;
+    this.#region = undefined;
   }
 
   /** Of all its files. */
@@ -68,8 +78,8 @@ export class GameCheck implements FolderCheck {
   get facts(): GameFacts {
     const { gameVersion, day } = this.header ?? {};
     return {
-      regions: this.#regions.length,
-      chunks: this.#regions.reduce((sum, { chunks }) => sum + chunks, 0),
+      regions: this.#regions,
+      chunks: this.#chunks,
       players: this.#players,
       ...(gameVersion !== undefined && { gameVersion }),
       ...(day !== undefined && { day }),

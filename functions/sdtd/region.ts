@@ -1,9 +1,27 @@
 import { constants, inflateRawSync } from "node:zlib";
+import { freeWhole } from "../../shared/archive/whole.ts";
 import type { FileCheck } from "./file-check.ts";
 import { regionLayout, type Slot } from "./region-layout.ts";
 
+/** Where one chunk after the other is gathered: one for all region files of a game. */
+export class ChunkBuffer {
+  #bytes = Buffer.alloc(0);
+
+  /** @param kept How many bytes of what was gathered stay. */
+  room(sizeBytes: number, kept: number): Buffer {
+    if (this.#bytes.length < sizeBytes) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(1 << 16, 2 ** Math.ceil(Math.log2(sizeBytes))));
+      this.#bytes.copy(larger, 0, 0, kept);
+      this.#bytes = larger;
+    }
+    return this.#bytes;
+  }
+}
+
 const firstBytes = 4;
 const maxChunkBytes = 64 << 20;
+/** What most chunks become at most, so that they come in one piece. */
+const usualChunkBytes = 256 << 10;
 
 /**
  * Walks the table of a region file (`*.7rg`, `*.7rr`) as the file passes by: every chunk lies where the table says,
@@ -19,11 +37,15 @@ export class RegionCheck implements FileCheck {
   #next = 0;
   /** Where chunks end of which only that is looked at, by slot. */
   readonly #ends = new Map<number, number>();
-  #chunk = Buffer.alloc(0);
+  readonly #chunk: ChunkBuffer;
   #gathered = 0;
   #wantedBytes = 0;
   #position = 0;
   #why: string | undefined;
+
+  constructor(chunk = new ChunkBuffer()) {
+    this.#chunk = chunk;
+  }
 
   /** How many chunks it holds. */
   get chunks(): number {
@@ -91,16 +113,12 @@ export class RegionCheck implements FileCheck {
   }
 
   #gatherChunk(slot: Slot, bytes: Buffer): number {
-    if (this.#chunk.length < this.#wantedBytes) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(1 << 16, 2 ** Math.ceil(Math.log2(this.#wantedBytes))));
-      this.#chunk.copy(larger, 0, 0, this.#gathered);
-      this.#chunk = larger;
-    }
+    const chunk = this.#chunk.room(this.#wantedBytes, this.#gathered);
     const used = Math.min(bytes.length, this.#wantedBytes - this.#gathered);
-    bytes.copy(this.#chunk, this.#gathered, 0, used);
+    bytes.copy(chunk, this.#gathered, 0, used);
     this.#gathered += used;
     if (this.#gathered < this.#wantedBytes) return used;
-    const gathered = this.#chunk.subarray(0, this.#gathered);
+    const gathered = chunk.subarray(0, this.#gathered);
     if (this.#gathered === slot.headBytes) {
       const told = slot.read(gathered);
       if (typeof told === "string") this.#why = this.#of(slot, told);
@@ -126,7 +144,8 @@ export class RegionCheck implements FileCheck {
 /** A stream without its last block passes: whether every version of the game writes one is not known. */
 function inflates(body: Buffer): boolean {
   try {
-    inflateRawSync(body, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: maxChunkBytes });
+    const finishFlush = constants.Z_SYNC_FLUSH;
+    freeWhole(inflateRawSync(body, { finishFlush, chunkSize: usualChunkBytes, maxOutputLength: maxChunkBytes }));
     return true;
   } catch {
     return false;
