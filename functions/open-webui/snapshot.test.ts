@@ -176,6 +176,29 @@ test("takeSnapshot() copies no files that somebody writes to", async () => {
   expect(writes).toBeGreaterThanOrEqual(3);
 });
 
+test("takeSnapshot() refuses an index that lacks a row, which VACUUM would write anew as if nothing had been", async () => {
+  const { path, take } = await lab();
+  const tamper = (work: (db: DatabaseSync) => void) => {
+    const db = new DatabaseSync(path, { defensive: false });
+    db.exec("PRAGMA writable_schema=ON");
+    work(db);
+    db.close();
+  };
+  let row: unknown[] = [];
+  tamper((db) => {
+    row = Object.values(db.prepare("SELECT * FROM sqlite_schema WHERE name = 'folder_id_idx'").get() ?? {});
+    db.exec("DELETE FROM sqlite_schema WHERE name = 'folder_id_idx'");
+  });
+  tamper((db) => db.exec("UPDATE chat SET folder_id = 'x' WHERE rowid = 1"));
+  tamper((db) => db.prepare("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)").run(...(row as string[])));
+  for (const asleep of [false, true]) {
+    await expect(take(asleep)).rejects.toMatchObject({
+      code: "source_invalid",
+      message: expect.stringContaining("row 1 missing from index"),
+    });
+  }
+});
+
 test("takeSnapshot() names what is no database of Open WebUI's, and what is damaged", async () => {
   const { path, open, take } = await lab();
   open().exec("DROP TABLE chat");

@@ -84,6 +84,25 @@ test("an untouched database is not read again, and one that was vacuumed, or wri
   expect(await history()).toHaveLength(1);
 });
 
+test("what is written while a backup is under way is in the next one", async () => {
+  await layLab(folder);
+  const { database } = places(folder);
+  for (const [title, moment] of [
+    ["before it is copied", /^copy .*webui\.db to /],
+    ["after it was copied", /^create .*\/staging\/.*database$/],
+  ] as const) {
+    say(database, `something new, ${title}`);
+    await backUp({
+      onStep: async (what) => {
+        if (moment.test(what) && !said(database).includes(title)) say(database, title);
+      },
+    });
+    expect(said(database)).toContain(title);
+    await backUp();
+    expect(said(latest())).toEqual(said(database));
+  }
+});
+
 test("rows that stand in the WAL only are in the backup (a copy of files lost all entries elsewhere)", async () => {
   await layLab(folder, { wal: true });
   const { database, data } = places(folder);
