@@ -37,6 +37,9 @@ test-crash: setup ## the runs killed at every single step
 test-memory: setup ## the runners' memory with up to 4 GB
 	@npm run --silent test:memory
 
+bench: setup ## speed and memory against restic, borg, tar, rsync and others [ONLY= ROUNDS= SCALE= FOLDER=]
+	@exec $(NODE) test/bench/main.ts --only '$(ONLY)' --rounds '$(ROUNDS)' --scale '$(SCALE)' --folder '$(FOLDER)'
+
 check: tools ## lint, types, formatting, unused code and import boundaries
 	@npm run --silent check
 
@@ -90,4 +93,4 @@ help-%: tools FORCE
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup tools demo up test test-crash test-memory check init-nas backup-all restore-all status doctor FORCE
+.PHONY: help setup tools demo up test test-crash test-memory bench check init-nas backup-all restore-all status doctor FORCE

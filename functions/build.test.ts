@@ -3,7 +3,11 @@ import { appendFile, cp, mkdir, readdir, stat, symlink, writeFile } from "node:f
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { findServerBin } from "../deploy/local/lab/postgresql/server-bin.ts";
+import { Disk } from "../shared/disk.ts";
+import { initNas } from "../shared/nas/nas.ts";
 import { Outcome } from "../shared/run/report.ts";
+import { createStep } from "../shared/step.ts";
 import { tempFolder } from "../shared/testing.ts";
 import { layLab, places, play } from "../test/worlds/factorio.ts";
 
@@ -24,15 +28,15 @@ const build = (folder: string) => run(process.execPath, [join(folder, "functions
 const find = (folder: string): Promise<string | undefined> =>
   import(join(folder, "functions/bundle.ts")).then(({ bundledRunner }) => bundledRunner());
 
-async function backUp(runner: string, config: string, id: string): Promise<Outcome> {
+async function backUp(runner: string, config: string, id: string, app = "factorio"): Promise<Outcome> {
   const path = join(config, "..", `${id}.json`);
-  const request = { operation: "backup", app: "factorio", allow: [] };
+  const request = { operation: "backup", app, allow: [] };
   const startedAt = new Date().toISOString();
   await writeFile(
     path,
-    JSON.stringify({ id, function: "backup-factorio", app: "factorio", request, startedBy: "a test", startedAt }),
+    JSON.stringify({ id, function: `backup-${app}`, app, request, startedBy: "a test", startedAt }),
   );
-  const { stdout } = await run(process.execPath, [runner, config, path]);
+  const { stdout } = await run(process.execPath, [runner, config, path]).catch((error: { stdout: string }) => error);
   return Outcome.parse(JSON.parse(stdout.trim().split("\n").at(-1) as string));
 }
 
@@ -59,6 +63,23 @@ test("a bundled runner backs up, and is not found any more once a source or a pa
   expect(other).not.toBe(bundled);
   await appendFile(join(folder, "package-lock.json"), "\n");
   expect(await find(folder)).toBeUndefined();
+});
+
+test("a bundled runner starts programs and reads what they say", async () => {
+  const folder = await copyOfSources();
+  await build(folder);
+  const lab = await tempFolder();
+  await mkdir(join(lab, "nas"));
+  await initNas(join(lab, "nas"), new Disk(createStep()));
+  const config = join(lab, "keepsake.yaml");
+  // Nobody listens at port 1: that is found out after pg_dump has told its version.
+  const postgresql = { host: "127.0.0.1", port: 1, passwordFile: join(lab, "none"), bin: await findServerBin() };
+  await writeFile(config, JSON.stringify({ nas: "./nas", state: "./state", apps: { postgresql } }));
+  const outcome = await backUp((await find(folder)) as string, config, "one", "postgresql");
+  expect(outcome.failure).toMatchObject({
+    code: "source_unreachable",
+    message: expect.stringContaining("ECONNREFUSED"),
+  });
 });
 
 test("buildRunner() makes nothing twice, and removes what is older than a week", async () => {

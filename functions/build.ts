@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type Plugin, rolldown } from "rolldown";
 import { bundledRunner, bundleEntry, bundles, root, sourcesHash } from "./bundle.ts";
 import { typeFolders } from "./types.ts";
@@ -20,8 +21,7 @@ export async function buildRunner(): Promise<string> {
   const bundle = await rolldown({
     input: { run: entry },
     platform: "node",
-    transform: { define: { "import.meta.main": "false" } },
-    plugins: [runnerEntry(await typeFolders()), builtinsAtFirstUse],
+    plugins: [runnerEntry(await typeFolders()), placesOfSources, builtinsAtFirstUse],
     // The package's own files of 80 modules are functions to call; those for browsers are one scope.
     resolve: { alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") } },
   });
@@ -54,13 +54,25 @@ const runnerEntry = (types: readonly string[]): Plugin => ({
   },
 });
 
+/** A source that starts another one as a process finds it where it is. */
+const placesOfSources: Plugin = {
+  name: "places of sources",
+  transform(code, id) {
+    if (!code.includes("import.meta.") || !id.startsWith(root) || id.includes("node_modules")) return undefined;
+    return code
+      .replaceAll("import.meta.dirname", JSON.stringify(dirname(id)))
+      .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(id).href))
+      .replaceAll("import.meta.main", "false");
+  },
+};
+
 /**
- * Node's own modules that few runs need, or only for a moment: each is loaded when one of its functions is called.
- * `node:crypto` alone takes 7 ms.
+ * Node's own modules that many runs do not need: each is loaded when one of its functions is called. `node:crypto` alone
+ * takes 7 ms. Not those with classes, or with functions that `promisify` knows, for what is exported are others.
  */
 const builtinsAtFirstUse: Plugin = {
   name: "builtins at first use",
-  resolveId: (id) => (/^(node:crypto|node:child_process|(node:)?zlib)$/.test(id) ? `at-first-use:${id}` : undefined),
+  resolveId: (id) => (/^(node:crypto|(node:)?zlib)$/.test(id) ? `at-first-use:${id}` : undefined),
   load(id) {
     if (!id.startsWith("at-first-use:")) return undefined;
     const name = JSON.stringify(id.slice("at-first-use:".length));

@@ -1,0 +1,10 @@
+import type { Work } from "../bench.ts";
+import { dump } from "./dump.ts";
+import { manyFiles } from "./many-files.ts";
+import { memory } from "./memory.ts";
+import { save } from "./save.ts";
+import { store } from "./store.ts";
+import { world } from "./world.ts";
+
+/** In the order in which they run. */
+export const works: readonly Work[] = [world, save, store, manyFiles, dump, memory];
