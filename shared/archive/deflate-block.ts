@@ -11,38 +11,25 @@ const sampleBytes = 32 << 10;
 /** Bits in a byte that is not zero, from which on deflate's codes gain less than two in a hundred. */
 const randomBits = 7.85;
 
-export interface BlockBuffers {
-  readonly sample: Buffer;
-  readonly stored: Buffer;
-}
-
-/** What `deflateBlock` needs for blocks of up to `blockBytes`; may be used again once its result was used. */
-export const blockBuffers = (blockBytes: number): BlockBuffers => ({
-  sample: Buffer.allocUnsafeSlow(Math.min(sampleBytes, blockBytes)),
-  stored: Buffer.allocUnsafeSlow(storedBound(blockBytes)),
-});
+/** What `deflateBlock` needs of memory beside a block of up to `blockBytes`. */
+export const scratchBytes = (blockBytes: number) =>
+  Math.max(storedBound(blockBytes), sampleBytes + storedBound(sampleBytes));
 
 /**
  * Deflates a block on its own, in the way that suits it, found by trying on a sample: stored but for runs of zeros when
  * the rest looks random, run lengths only (`Z_RLE`) when looking for matches gains nothing, else `level`.
  * The same block gives the same bytes. They end at a whole byte; the last block is not final.
- * @param pooled Runs a call of zlib; the caller bounds how many run at a time.
+ * @returns A view of `scratch`, or memory of zlib's that `freeWhole` gives back.
  */
-export async function deflateBlock(
-  block: Buffer,
-  level: number,
-  buffers: BlockBuffers,
-  pooled: <T>(work: () => Promise<T>) => Promise<T>,
-): Promise<Buffer> {
-  const stored = () => buffers.stored.subarray(0, storeWithRuns(block, buffers.stored));
+export async function deflateBlock(block: Buffer, level: number, scratch: Buffer): Promise<Buffer> {
+  const stored = () => scratch.subarray(0, storeWithRuns(block, scratch));
   if (level === 0) return stored();
-  const sample = takeSample(block, buffers.sample);
+  const sample = sampleOf(block, scratch);
   if (bitsPerByte(sample) >= randomBits) {
-    const storedSize = storeWithRuns(sample, buffers.stored);
-    if (storedSize <= (await pooled(() => deflatedSize(sample, { level: 1 }))) * 1.03) return stored();
+    const storedSize = storeWithRuns(sample, scratch.subarray(sampleBytes));
+    if (storedSize <= (await deflatedSize(sample, { level: 1 })) * 1.03) return stored();
   }
-  const best = await pooled(() => better(sample, level));
-  const result = await pooled(() => deflated(block, best));
+  const result = await deflated(block, await better(sample, level));
   if (result.length <= block.length) return result;
   freeWhole(result);
   return stored();
@@ -69,12 +56,13 @@ function deflated(bytes: Buffer, options: ZlibOptions): Promise<Buffer> {
   return whole(createDeflateRaw({ ...options, memLevel, chunkSize, finishFlush }), bytes, Number.POSITIVE_INFINITY);
 }
 
-function takeSample(block: Buffer, sample: Buffer): Buffer {
-  if (block.length <= sample.length) return block;
-  const half = sample.length >> 1;
-  block.copy(sample, 0, block.length >> 2);
-  block.copy(sample, half, (block.length >> 2) * 3, (block.length >> 2) * 3 + half);
-  return sample;
+function sampleOf(block: Buffer, scratch: Buffer): Buffer {
+  if (block.length <= sampleBytes) return block;
+  const quarter = block.length >> 2;
+  const half = sampleBytes >> 1;
+  block.copy(scratch, 0, quarter, quarter + half);
+  block.copy(scratch, half, block.length - quarter - half, block.length - quarter);
+  return scratch.subarray(0, sampleBytes);
 }
 
 /** The entropy of the bytes that are not zero, each by itself; 0 when there are none. */

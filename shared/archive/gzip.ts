@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { crc32 } from "node:zlib";
-import { type BlockBuffers, blockBuffers, deflateBlock } from "./deflate-block.ts";
+import { deflateBlock, scratchBytes } from "./deflate-block.ts";
 import { emptyFinalBlock, maxBlockBytes, memberHeader, memberTrailer } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
 import { freeWhole } from "./whole.ts";
@@ -34,63 +34,60 @@ export async function* gzipBlocks(bytes: AsyncIterable<Uint8Array>, options: Gzi
   if (!(blockBytes >= 1 && blockBytes <= maxBlockBytes)) {
     throw new RangeError(`Cannot deflate: blocks of 1 to ${maxBlockBytes} bytes are wanted, is ${blockBytes}`);
   }
-  const free: Slot[] = [];
   const pooled = limited(concurrency);
+  const free: Buffer[] = [];
+  const take = () => free.pop() ?? Buffer.allocUnsafeSlow(scratchBytes(blockBytes));
   let crc = 0;
   let sizeBytes = 0;
 
-  const fill = async function* (): AsyncGenerator<Slot> {
-    let slot: Slot | undefined;
+  const blocks = async function* (): AsyncGenerator<Buffer> {
+    let block: Buffer | undefined;
+    let filled = 0;
     for await (const chunk of bytes) {
       signal?.throwIfAborted();
       for (let done = 0; done < chunk.byteLength; ) {
-        slot ??= free.pop() ?? newSlot(blockBytes);
-        const part = chunk.subarray(done, done + blockBytes - slot.filled);
-        slot.block.set(part, slot.filled);
-        slot.filled += part.byteLength;
+        block ??= take();
+        const part = chunk.subarray(done, done + blockBytes - filled);
+        block.set(part, filled);
+        filled += part.byteLength;
         done += part.byteLength;
-        if (slot.filled < blockBytes) continue;
-        yield slot;
-        slot = undefined;
+        if (filled < blockBytes) continue;
+        yield block.subarray(0, filled);
+        block = undefined;
+        filled = 0;
       }
     }
-    if (slot) yield slot;
+    if (block) yield block.subarray(0, filled);
   };
-  const deflate = async (slot: Slot) => {
-    signal?.throwIfAborted();
-    const block = slot.block.subarray(0, slot.filled);
+  const deflate = (block: Buffer) => {
     crc = crc32(block, crc);
     sizeBytes += block.length;
-    return { slot, result: await deflateBlock(block, level, slot.buffers, pooled) };
+    return pooled(async () => {
+      signal?.throwIfAborted();
+      const scratch = take();
+      const result = await deflateBlock(block, level, scratch);
+      free.push(wholeOf(block));
+      if (result.buffer === scratch.buffer) return { result, done: () => void free.push(scratch) };
+      free.push(scratch);
+      return { result, done: () => freeWhole(result) };
+    });
   };
 
   yield Buffer.from(memberHeader);
-  for await (const { slot, result } of inOrder(fill(), deflate, concurrency + blocksAhead)) {
+  for await (const { result, done } of inOrder(blocks(), deflate, concurrency + blocksAhead)) {
     signal?.throwIfAborted();
     yield result;
     onBlock?.(result.length);
-    if (result.buffer !== slot.buffers.stored.buffer) freeWhole(result);
-    slot.filled = 0;
-    free.push(slot);
+    done();
   }
   signal?.throwIfAborted();
   yield Buffer.concat([emptyFinalBlock, memberTrailer(crc, sizeBytes)]);
 }
 
-interface Slot {
-  readonly block: Buffer;
-  readonly buffers: BlockBuffers;
-  filled: number;
-}
-
-const newSlot = (blockBytes: number): Slot => ({
-  block: Buffer.allocUnsafeSlow(blockBytes),
-  buffers: blockBuffers(blockBytes),
-  filled: 0,
-});
+const wholeOf = ({ buffer }: Buffer) => Buffer.from(buffer);
 
 /** Runs at most `count` works at a time, in the order in which they came. */
-export function limited(count: number) {
+function limited(count: number) {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async <T>(work: () => Promise<T>): Promise<T> => {

@@ -1,7 +1,7 @@
 import { Failure } from "../failures.ts";
 
-export const longestName = 255;
-export const longestPath = 4096;
+const longestName = 255;
+const longestPath = 4096;
 
 /**
  * Why a path can be no entry's of an archive: on some system it leads elsewhere, cannot be made, or is not what people
@@ -28,7 +28,7 @@ export const shown = (path: string) => JSON.stringify(path.length > 200 ? `${pat
 
 export const hostile = (archive: string, path: string, why: string) =>
   new Failure("backup_hostile", `Cannot accept "${shown(path)}" in "${archive}": ${why}`, {
-    hint: "Nothing of it is unpacked. Keepsake writes no such archive: look at where it comes from.",
+    hint: "Keepsake writes no such archive: find out where it comes from. Another restore point may be a good one.",
   });
 
 /**
