@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { Failure, type FailureCode } from "../../shared/failures.ts";
+import type { MirrorFolderFile } from "../../shared/mirror-app.ts";
+import { fileFingerprint } from "../../shared/source/fingerprint.ts";
+import type { EmptyTiles } from "./complete.ts";
+import { infoName, type Render } from "./render-folder.ts";
+import { tilesOf } from "./tiles.ts";
+
+interface Options {
+  readonly emptyTiles: EmptyTiles;
+  readonly signal?: AbortSignal;
+  /** Of the failure when a tile is not there: `source_changing` when absent. */
+  readonly code?: FailureCode;
+}
+
+interface RenderFile extends MirrorFolderFile {
+  readonly fingerprint: string;
+}
+
+const sliceMs = 10;
+
+/**
+ * The files that a render consists of: its tiles, in the order of their paths, then mapshot.json. Whoever puts them in
+ * place one by one has all tiles there before the file that stands for them. What else lies in the folder, of an
+ * earlier render with other settings, is no part of it.
+ *
+ * Looked at with synchronous calls in slices, as `walkFiles` does.
+ * @throws {Failure} With `code` when a tile is not there, `source_invalid` when one is no file.
+ */
+export async function* filesOf(
+  render: Render,
+  { emptyTiles, signal, code = "source_changing" }: Options,
+): AsyncGenerator<RenderFile> {
+  let sinceMs = performance.now();
+  for (const layer of render.layers) {
+    for (const { path } of tilesOf(layer)) {
+      if (performance.now() - sinceMs > sliceMs) {
+        await setImmediate();
+        sinceMs = performance.now();
+        signal?.throwIfAborted();
+      }
+      const file = look(render, path);
+      if (file) yield file;
+      else if (emptyTiles === "rendered") throw gone(join(render.path, path), code);
+    }
+  }
+  const info = look(render, infoName);
+  if (!info) throw gone(join(render.path, infoName), code);
+  yield info;
+}
+
+function look(render: Render, path: string): RenderFile | undefined {
+  const from = join(render.path, path);
+  const stat = lstatSync(from, { bigint: true, throwIfNoEntry: false });
+  if (!stat) return undefined;
+  if (!stat.isFile()) throw new Failure("source_invalid", `Cannot use "${from}": a file is wanted, is something else`);
+  return { path, from, sizeBytes: Number(stat.size), fingerprint: fileFingerprint(path, stat) };
+}
+
+const gone = (path: string, code: FailureCode) =>
+  new Failure(code, `Cannot read "${path}": a tile is wanted, it is not there`, {
+    ...(code === "source_changing" && { hint: "Something writes there. The next run tries again." }),
+  });
+
+export interface Look {
+  /** Equal means that no file of the render was touched since. */
+  readonly fingerprint: string;
+  readonly files: number;
+  readonly sizeBytes: number;
+}
+
+/** What the file system says of a render's files, without reading them. Throws as `filesOf`. */
+export async function lookAtFiles(render: Render, options: Options): Promise<Look> {
+  const hash = createHash("sha256");
+  let [files, sizeBytes] = [0, 0];
+  for await (const file of filesOf(render, options)) {
+    hash.update(`${file.path} ${file.fingerprint}\n`);
+    files += 1;
+    sizeBytes += file.sizeBytes;
+  }
+  return { fingerprint: hash.digest("hex"), files, sizeBytes };
+}
