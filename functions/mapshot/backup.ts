@@ -15,8 +15,8 @@ import { openRender, pageName, type Render } from "./render-folder.ts";
 
 type Context = RunContext<Settings>;
 
-/** A renderer that writes into a folder writes into it again before so long. */
-const quietMs = 15 * 60_000;
+/** A renderer that is at work writes something before so long, though Factorio takes its time to begin. */
+const quietMs = 45 * 60_000;
 
 export const backup: MirrorApp<Settings, MapshotSource> = {
   async examine(ctx, published) {

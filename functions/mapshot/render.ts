@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -29,16 +30,16 @@ const Rendered = z.object({
   hash: z.string(),
   pointId: z.string(),
   saveSha256: z.string(),
-  command: z.string(),
+  commandSha256: z.string(),
 });
 export type Rendered = z.infer<typeof Rendered>;
 
 const recordPath = ({ settings }: Context) => join(settings.renders, hiddenFolder, "rendered.json");
 
-/** What is known of how the render `d-<hash>` was made; undefined when something else has made it. */
-export async function renderedFrom(ctx: Context, hash: string): Promise<Rendered | undefined> {
+/** What is known of how the render `d-<renderHash>` was made; undefined when something else has made it. */
+export async function renderedFrom(ctx: Context, renderHash: string): Promise<Rendered | undefined> {
   const parsed = Rendered.safeParse(parseJson(await readFile(recordPath(ctx), "utf8").catch(() => "")));
-  return parsed.success && parsed.data.hash === hash ? parsed.data : undefined;
+  return parsed.success && parsed.data.hash === renderHash ? parsed.data : undefined;
 }
 
 /** The newest verified backup of the game; undefined when there is none. */
@@ -56,7 +57,8 @@ export async function newestSave(ctx: Context): Promise<Save | undefined> {
 export async function isRenderOf(ctx: Context, save: Save): Promise<boolean> {
   const page = await readPage(join(ctx.settings.renders, pageName), "source_invalid").catch(() => undefined);
   const made = page && (await renderedFrom(ctx, page.hash));
-  return made !== undefined && made.saveSha256 === save.sha256 && made.command === ctx.settings.render?.command;
+  const command = ctx.settings.render?.command ?? "";
+  return made?.saveSha256 === save.sha256 && made.commandSha256 === hash("sha256", command);
 }
 
 /**
@@ -118,7 +120,8 @@ async function expectThere({ settings }: Context, output: string): Promise<void>
 }
 
 /** Called once the render has been proven. */
-export async function recordRendered(ctx: Context, hash: string, save: Save, command: string): Promise<void> {
-  const record: Rendered = { version: 1, hash, pointId: save.pointId, saveSha256: save.sha256, command };
+export async function recordRendered(ctx: Context, renderHash: string, save: Save, command: string): Promise<void> {
+  const made = { pointId: save.pointId, saveSha256: save.sha256, commandSha256: hash("sha256", command) };
+  const record: Rendered = { version: 1, hash: renderHash, ...made };
   await ctx.disk.replace(recordPath(ctx), `${JSON.stringify(record)}\n`);
 }

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { identify, stateOf } from "../../shared/run/process-identity.ts";
 import { tempFolder } from "../../shared/testing.ts";
 import { type RendererOptions, runRenderer } from "./renderer.ts";
@@ -66,14 +66,21 @@ test("runRenderer() ends a renderer that is done and does not end, with all that
 });
 
 test("runRenderer() ends a renderer that takes too long, though it does not want to end", async () => {
-  const { run, processIn } = await lab({ timeoutMs: 300, patienceMs: 100 });
-  const running = run("trap '' TERM; sleep 100 & echo $! > child; while :; do sleep 0.05; done");
-  const outcome = expect(running).rejects.toMatchObject({
-    code: "tool_failed",
-    message: expect.stringContaining("did not come"),
-  });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { run, processIn } = await lab({ timeoutMs: 3_600_000, patienceMs: 5000 });
+  const outcome = run("trap '' TERM; sleep 100 & echo $! > child; while :; do sleep 0.05; done").catch(
+    (error) => error,
+  );
   const child = await processIn("child");
-  await outcome;
+  vi.advanceTimersByTime(3_599_999);
+  expect(await stateOf(child)).toBe("alive");
+  vi.advanceTimersByTime(1);
+  vi.advanceTimersByTime(5000);
+  expect(await outcome).toMatchObject({
+    code: "tool_failed",
+    message: expect.stringContaining("within 1 h, did not come"),
+  });
   expect(await stateOf(child)).toBe("gone");
 });
 
@@ -119,4 +126,11 @@ test("runRenderer() starts nothing before its process is remembered, nor when it
   const lost = await lab({ onStart: () => Promise.reject(new Error("the lock is lost")) });
   await expect(lost.run("echo yes > started; echo Output: /x/d-50f60503")).rejects.toThrow("the lock is lost");
   await expect(readFile(join(lost.folder, "started"))).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("runRenderer() tells no token that stands in an address", async () => {
+  const { run, lines } = await lab();
+  const failure = await run("echo https://example.org/get?username=me\\&token=s3cret; exit 1").catch((error) => error);
+  expect(`${failure.message} ${failure.hint} ${lines.join()}`).not.toMatch(/s3cret|=me/);
+  expect(lines.join()).toContain("token=…");
 });

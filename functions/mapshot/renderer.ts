@@ -65,7 +65,8 @@ export async function runRenderer(options: RendererOptions): Promise<Rendered> {
     signalGroup(child, "SIGTERM");
     kill ??= setTimeout(signalGroup, patienceMs, child, "SIGKILL");
   };
-  const hear = (line: string) => {
+  const hear = (told: string) => {
+    const line = withoutSecrets(told);
     tail.push(line);
     if (tail.length > lastLines) tail.shift();
     onLine(line);
@@ -90,7 +91,7 @@ export async function runRenderer(options: RendererOptions): Promise<Rendered> {
     const status = await ended;
     for (const splitter of splitters) splitter.end();
     signal.throwIfAborted();
-    return judge({ command, status, output, stopped, tail, timeoutMs });
+    return judge({ status, output, stopped, tail, timeoutMs });
   } finally {
     clearTimeout(timer);
     clearTimeout(kill);
@@ -101,6 +102,9 @@ export async function runRenderer(options: RendererOptions): Promise<Rendered> {
     child.stderr.destroy();
   }
 }
+
+/** Whoever downloads Factorio does it with an address that holds a token; what is told goes into logs and messages. */
+const withoutSecrets = (line: string) => line.replace(/\b(token|password|username|key)=[^&\s"']+/gi, "$1=…");
 
 /** "exit status 0", or the signal or the error that ended it. Not "close": what it started may hold the pipes open. */
 function endOf(child: ChildProcess): Promise<string> {
@@ -124,14 +128,13 @@ function endOf(child: ChildProcess): Promise<string> {
 const ended = (stream: NodeJS.ReadableStream | null) => new Promise<void>((resolve) => stream?.on("end", resolve));
 
 function judge(seen: {
-  command: string;
   status: string;
   output: string | undefined;
   stopped: "late" | "hung" | "cancelled" | undefined;
   tail: readonly string[];
   timeoutMs: number;
 }): Rendered {
-  const { command, status, output, stopped, tail, timeoutMs } = seen;
+  const { status, output, stopped, tail, timeoutMs } = seen;
   if (output !== undefined && stopped === "hung") return { output, hung: true };
   if (output !== undefined && stopped === undefined && status === "exit status 0") return { output, hung: false };
   const why =
@@ -144,7 +147,7 @@ function judge(seen: {
   throw new Failure("tool_failed", `Cannot render: ${why}. Its last lines:\n${tail.join("\n") || "(none)"}`, {
     hint: locked
       ? "Another Factorio runs there, or one that was killed has left its .lock: if none runs, remove that file beside Factorio's saves."
-      : `What is published stays as it is. The setting "render.command" is: ${command}`,
+      : 'What is published stays as it is. Try the line of the setting "render.command" yourself.',
   });
 }
 
