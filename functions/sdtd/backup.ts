@@ -6,8 +6,8 @@ import { captureFolder, type FolderCapture } from "./capture-folder.ts";
 import { saveThroughConsole } from "./console.ts";
 import { type FoundGame, findGame } from "./find-game.ts";
 import { identityOf, readHeader } from "./identity.ts";
-import { bytesOf, fingerprintOf, listSettled } from "./listing.ts";
-import { countsAsChange, GameCheck, isRegion, WorldCheck } from "./members.ts";
+import { lookAt } from "./listing.ts";
+import { countsAsChange, GameCheck, WorldCheck } from "./members.ts";
 
 const everything = () => true;
 
@@ -18,9 +18,10 @@ export const backup: BackupApp<Settings, SdtdSource> = {
     const found = await findGame(ctx.settings);
     warnAboutAnother(ctx, found, played);
     const { gameFolder, worldFolder } = found;
-    const game = await listSettled(gameFolder, ctx.signal);
-    const world = worldFolder === undefined ? undefined : await listSettled(worldFolder, ctx.signal);
-    if (![...game.keys()].some(isRegion)) {
+    const { signal } = ctx;
+    const game = await lookAt(gameFolder, { counts: countsAsChange, signal });
+    const world = worldFolder === undefined ? undefined : await lookAt(worldFolder, { counts: everything, signal });
+    if (game.regions === 0) {
       throw new Failure("source_empty", `Cannot back up "${gameFolder}": its Region/ has no region file`, {
         hint: "The backups are left as they are. A game that nobody has joined yet has none.",
       });
@@ -32,13 +33,13 @@ export const backup: BackupApp<Settings, SdtdSource> = {
       ctx.warn(`"${gameFolder}/main.ttw" has no GUID that is known, so another game in its place would not be noticed`);
     }
     const fingerprints = new Map([
-      ["save", fingerprintOf(game, countsAsChange)],
-      ...(world ? [["world", fingerprintOf(world, everything)] as const] : []),
+      ["save", game.fingerprint],
+      ...(world ? [["world", world.fingerprint] as const] : []),
     ]);
     return {
       found,
       // Of the game alone: next to a world that never changes nobody would notice that most of a game is gone.
-      sizeBytes: bytesOf(game),
+      sizeBytes: game.sizeBytes,
       fingerprint: whole(fingerprints),
       fingerprints,
       ...(identity && { identity }),

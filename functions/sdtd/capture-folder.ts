@@ -9,7 +9,7 @@ import { type ContentEntry, contentChecksum } from "../../shared/source/checksum
 import { walkFiles } from "../../shared/source/walk.ts";
 import type { ArchiveAbout } from "./archive.ts";
 import { Frozen } from "./frozen.ts";
-import { bytesOf, fingerprintOf, type Listing, listSettled, movedBetween } from "./listing.ts";
+import { type Listing, listSettled, movedSince } from "./listing.ts";
 import { isTransient } from "./members.ts";
 
 const attempts = 6;
@@ -43,11 +43,12 @@ export async function captureFolder(
   options: CaptureOptions,
 ): Promise<FolderCapture> {
   const { folder, counts } = options;
-  const frozen = new Frozen(ctx, folder, kind);
+  const look = { counts, signal: ctx.signal };
+  const frozen = new Frozen(ctx, folder, kind, look);
   let moved: string[] = [];
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const takenAtMs = ctx.now();
-    const listing = await frozen.hold(await listSettled(folder, ctx.signal), moved);
+    const listing = await frozen.hold(await listSettled(folder, look), moved);
     const content: ContentEntry[] = [];
     const blocks: number[] = [];
     const sources = sourcesOf(options, listing, frozen, ctx.signal);
@@ -56,10 +57,11 @@ export async function captureFolder(
     const whole = await stage
       .write(kind, gzipBlocks(tarOf(entries, { signal: ctx.signal }), { onBlock, signal: ctx.signal }))
       .catch(ifChanging);
-    moved = frozen.without(movedBetween(listing, await listSettled(folder, ctx.signal)));
-    if (whole && moved.length === 0) {
-      const about = { blocks, unpackedBytes: bytesOf(listing) };
-      return { takenAtMs, checksum: contentChecksum(content), fingerprint: fingerprintOf(listing, counts), about };
+    const since = await movedSince(folder, listing, look).catch(ifChanging);
+    moved = frozen.without(since ?? []);
+    if (whole && since && moved.length === 0) {
+      const { fingerprint, sizeBytes: unpackedBytes } = listing;
+      return { takenAtMs, checksum: contentChecksum(content), fingerprint, about: { blocks, unpackedBytes } };
     }
     ctx.log.info({ attempt, moved: moved.slice(0, 5), count: moved.length }, "files moved while they were copied");
   }
@@ -77,14 +79,11 @@ async function* sourcesOf(
   frozen: Frozen,
   signal: AbortSignal,
 ): AsyncGenerator<TarSource> {
-  let mtimeMs = 0;
-  for (const listed of listing.values()) mtimeMs = Math.max(mtimeMs, listed.mtimeMs);
-  yield { path: root, type: "folder", sizeBytes: 0, mtimeMs, mode: 0o755 };
-  const skip = (path: string) => isTransient(path) || frozen.pathOf(path) !== undefined;
+  yield { path: root, type: "folder", sizeBytes: 0, mtimeMs: listing.newestMs, mode: 0o755 };
+  const skip = (path: string) => isTransient(path) || frozen.has(path);
   yield* tarSources(folder, walkFiles(folder, { folders: true, skip, signal }), (path) => `${root}/${path}`);
-  for (const { path, ...listed } of listing.values()) {
-    const copy = frozen.pathOf(path);
-    if (copy !== undefined) yield { path: `${root}/${path}`, ...listed, open: () => createReadStream(copy) };
+  for (const { path, copy, ...file } of frozen.copies) {
+    yield { path: `${root}/${path}`, type: "file", ...file, open: () => createReadStream(copy) };
   }
 }
 

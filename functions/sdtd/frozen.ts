@@ -1,10 +1,20 @@
 import { createReadStream } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunContext } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
-import { type Listing, listSettled, movedBetween } from "./listing.ts";
+import { type Listing, type LookOptions, listSettled, movedBetween } from "./listing.ts";
 
 const passes = 10;
+
+export interface FrozenFile {
+  /** Below the folder, and where the copy is. */
+  readonly path: string;
+  readonly copy: string;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly mode: number;
+}
 
 /**
  * Copies of the files that a game keeps writing to, in a folder of this machine, all of one moment. Only files that
@@ -15,11 +25,13 @@ export class Frozen {
   readonly #folder: string;
   readonly #kind: string;
   readonly #moving = new Set<string>();
-  #copies = new Map<string, string>();
+  readonly #look: LookOptions;
+  readonly #copies = new Map<string, FrozenFile>();
   #count = 0;
 
-  constructor(ctx: RunContext, folder: string, kind: string) {
+  constructor(ctx: RunContext, folder: string, kind: string, look: LookOptions) {
     this.#ctx = ctx;
+    this.#look = look;
     this.#folder = folder;
     this.#kind = kind;
   }
@@ -38,8 +50,8 @@ export class Frozen {
     let before = listing;
     let wanted = [...this.#moving];
     for (let pass = 1; pass <= passes; pass++) {
-      for (const path of wanted) await this.#copy(before, path);
-      const after = await listSettled(this.#folder, this.#ctx.signal);
+      for (const path of wanted) await this.#copy(path);
+      const after = await listSettled(this.#folder, this.#look);
       const since = movedBetween(before, after);
       if (since.length === 0) return after;
       for (const path of since) this.#moving.add(path);
@@ -54,9 +66,13 @@ export class Frozen {
     );
   }
 
-  /** Where the copy of a file is; undefined when it is read from where it belongs. */
-  pathOf(path: string): string | undefined {
-    return this.#copies.get(path);
+  /** Whether there is a copy; otherwise a file is read from where it belongs. */
+  has(path: string): boolean {
+    return this.#copies.has(path);
+  }
+
+  get copies(): Iterable<FrozenFile> {
+    return this.#copies.values();
   }
 
   /** Those of which there is no copy: the others may go on moving. */
@@ -64,15 +80,17 @@ export class Frozen {
     return moved.filter((path) => !this.#copies.has(path));
   }
 
-  async #copy(listing: Listing, path: string): Promise<void> {
-    const listed = listing.get(path);
-    if (listed?.type !== "file") return;
+  async #copy(path: string): Promise<void> {
     this.#count += 1;
-    const to = join(await this.#ctx.scratch(), `${this.#kind}-${this.#count}`);
+    const from = join(this.#folder, path);
+    const copy = join(await this.#ctx.scratch(), `${this.#kind}-${this.#count}`);
     const { disk, signal } = this.#ctx;
     try {
-      await disk.write(to, createReadStream(join(this.#folder, path)), { signal, sync: false });
-      this.#copies.set(path, to);
+      const found = await lstat(from);
+      // A folder that is new, or what the next listing refuses.
+      if (!found.isFile()) return;
+      const { sizeBytes } = await disk.write(copy, createReadStream(from), { signal, sync: false });
+      this.#copies.set(path, { path, copy, sizeBytes, mtimeMs: Math.floor(found.mtimeMs), mode: found.mode & 0o777 });
     } catch (error) {
       // Gone: the next listing tells.
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
@@ -82,7 +100,7 @@ export class Frozen {
   async #drop(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
       const copy = this.#copies.get(path);
-      if (copy !== undefined) await this.#ctx.disk.remove(copy);
+      if (copy) await this.#ctx.disk.remove(copy.copy);
       this.#copies.delete(path);
     }
   }

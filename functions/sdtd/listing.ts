@@ -2,55 +2,35 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../../shared/failures.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
-import { walkFiles } from "../../shared/source/walk.ts";
-import { isTransient } from "./members.ts";
+import { type WalkedFile, walkFiles } from "../../shared/source/walk.ts";
+import { isRegion, isTransient } from "./members.ts";
 
-/** A file or a folder of a game or a world, as it was looked at. */
-export interface Listed {
-  /** Below the folder, with "/" between its parts. */
-  readonly path: string;
-  readonly type: "file" | "folder";
+/** A folder of a game or a world, as the file system tells it. */
+export interface Look {
+  /** Of the files that count: equal means that no byte of them was written since. */
+  readonly fingerprint: string;
   readonly sizeBytes: number;
-  readonly mtimeMs: number;
-  readonly mode: number;
-  /** Equal means that no byte of the file was written since. Of a folder: "". */
-  readonly stamp: string;
+  /** When a file was written last, and when one that counts was. */
+  readonly newestMs: number;
+  readonly changedAtMs: number;
+  readonly regions: number;
 }
 
-/** By path, in the order of the walk. */
-export type Listing = ReadonlyMap<string, Listed>;
+/** A look that later ones can be compared with file by file. */
+export interface Listing extends Look {
+  /** By path, below the folder: equal means that no byte of the file was written since; "" for a folder. */
+  readonly stamps: ReadonlyMap<string, string>;
+}
 
-/**
- * Everything in a folder but what is about to be renamed.
- * @throws {Failure} `source_invalid` for a link or a special file, which no archive of ours may hold; as `walkFiles`.
- */
-async function list(folder: string, signal: AbortSignal): Promise<{ listing: Listing; newestMs: number }> {
-  const listing = new Map<string, Listed>();
-  let newestMs = 0;
-  for await (const { path, kind, sizeBytes, mtimeMs, stat } of walkFiles(folder, {
-    folders: true,
-    skip: isTransient,
-    signal,
-  })) {
-    if (kind !== "file" && kind !== "folder") {
-      throw new Failure(
-        "source_invalid",
-        `Cannot back up "${folder}/${path}": a file or a folder is wanted, is ${kind === "link" ? "a link" : "a special file"}`,
-        { hint: "Put what it leads to in its place." },
-      );
-    }
-    const isFile = kind === "file";
-    newestMs = Math.max(newestMs, Number(stat.ctimeNs / 1_000_000n));
-    listing.set(path, {
-      path,
-      type: kind,
-      sizeBytes: isFile ? sizeBytes : 0,
-      mtimeMs,
-      mode: Number(stat.mode) & 0o777,
-      stamp: isFile ? fileFingerprint("", stat) : "",
-    });
-  }
-  return { listing, newestMs };
+export interface LookOptions {
+  /** Which files count for the fingerprint. */
+  readonly counts: (path: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Everything in a folder but what is about to be renamed. Holds nothing of it. */
+export async function lookAt(folder: string, options: LookOptions): Promise<Look> {
+  return look(folder, options, () => {});
 }
 
 /** The clock of files moves in steps of up to 10 ms: a second write in one step leaves no trace. */
@@ -59,40 +39,77 @@ const rounds = 25;
 
 /**
  * A listing in which every later write shows: waits, for a moment, until the last write before it is in the past.
- * @throws {Failure} As above; `source_changing` when files come and go all the time.
+ * @throws {Failure} As `lookAt`; `source_changing` when files come and go all the time.
  */
-export async function listSettled(folder: string, signal: AbortSignal): Promise<Listing> {
+export async function listSettled(folder: string, options: LookOptions): Promise<Listing> {
   for (let round = 1; ; round++) {
+    const stamps = new Map<string, string>();
     const sinceMs = Date.now();
-    const found = await list(folder, signal).catch((error: unknown) => {
+    const found = await look(folder, options, ({ path }, stamp) => stamps.set(path, stamp)).catch((error: unknown) => {
       if (round < rounds && error instanceof Failure && error.code === "source_changing") return undefined;
       throw error;
     });
     // What is not written at this moment, or by another clock, will show.
-    const settled = found && Math.abs(sinceMs - found.newestMs) > clockStepMs;
-    if (found && (settled || round >= rounds)) return found.listing;
-    await delay(clockStepMs + 5, undefined, { signal });
+    const settled = found && Math.abs(sinceMs - found.writtenAtMs) > clockStepMs;
+    if (found && (settled || round >= rounds)) return { ...found, stamps };
+    await delay(clockStepMs + 5, undefined, { signal: options.signal });
   }
 }
 
-/** What the file system says of these files, without reading them. */
-export function fingerprintOf(listing: Listing, counts: (path: string) => boolean): string {
+/** @returns Files that were written, made or removed since a listing. */
+export async function movedSince(folder: string, before: Listing, options: LookOptions): Promise<string[]> {
+  const moved: string[] = [];
+  let same = 0;
+  await look(folder, options, ({ path }, stamp) => {
+    if (before.stamps.get(path) === stamp) same += 1;
+    else moved.push(path);
+  });
+  return same === before.stamps.size ? moved : [...moved, ...(await gone(folder, before, options))];
+}
+
+export function movedBetween({ stamps: before }: Listing, { stamps: after }: Listing): string[] {
+  const moved = [...after].filter(([path, stamp]) => before.get(path) !== stamp).map(([path]) => path);
+  return [...moved, ...[...before.keys()].filter((path) => !after.has(path))];
+}
+
+async function gone(folder: string, before: Listing, options: LookOptions): Promise<string[]> {
+  const missing = new Set(before.stamps.keys());
+  await look(folder, options, ({ path }) => missing.delete(path));
+  return [...missing];
+}
+
+/** What stands for the content of a file. */
+export const stampOf = ({ stat }: Pick<WalkedFile, "stat">): string => fileFingerprint("", stat);
+
+/** @throws {Failure} `source_invalid` for a link or a special file, which no archive of ours may hold; as `walkFiles`. */
+async function look(
+  folder: string,
+  { counts, signal }: LookOptions,
+  onFile: (file: WalkedFile, stamp: string) => void,
+): Promise<Look & { writtenAtMs: number }> {
   const hash = createHash("sha256");
-  for (const { path, type, stamp } of listing.values()) {
-    if (type === "file" && counts(path)) hash.update(`${JSON.stringify(path)} ${stamp}\n`);
+  let [sizeBytes, newestMs, changedAtMs, writtenAtMs, regions] = [0, 0, 0, 0, 0];
+  for await (const file of walkFiles(folder, { folders: true, skip: isTransient, signal })) {
+    const { path, kind, stat, mtimeMs } = file;
+    if (kind !== "file" && kind !== "folder") {
+      throw new Failure(
+        "source_invalid",
+        `Cannot back up "${folder}/${path}": a file or a folder is wanted, is ${kind === "link" ? "a link" : "a special file"}`,
+        { hint: "Put what it leads to in its place." },
+      );
+    }
+    writtenAtMs = Math.max(writtenAtMs, Number(stat.ctimeNs / 1_000_000n));
+    const stamp = kind === "file" ? stampOf(file) : "";
+    if (kind === "file") {
+      sizeBytes += file.sizeBytes;
+      newestMs = Math.max(newestMs, mtimeMs);
+      if (isRegion(path)) regions += 1;
+      if (counts(path)) {
+        changedAtMs = Math.max(changedAtMs, mtimeMs);
+        hash.update(`${JSON.stringify(path)} ${stamp}\n`);
+      }
+    }
+    onFile(file, stamp);
   }
-  return hash.digest("hex");
-}
-
-export function bytesOf(listing: Listing): number {
-  let sizeBytes = 0;
-  for (const listed of listing.values()) sizeBytes += listed.sizeBytes;
-  return sizeBytes;
-}
-
-/** Files that were written, made or removed between two listings. */
-export function movedBetween(before: Listing, after: Listing): string[] {
-  const moved = [...after.values()].filter(({ path, stamp }) => before.get(path)?.stamp !== stamp);
-  const gone = [...before.values()].filter(({ path }) => !after.has(path));
-  return [...moved, ...gone].map(({ path }) => path);
+  return { fingerprint: hash.digest("hex"), sizeBytes, newestMs, changedAtMs, writtenAtMs, regions };
 }

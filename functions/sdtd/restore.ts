@@ -11,7 +11,7 @@ import { archiveAbout } from "./archive.ts";
 import { openConsole, playersOnline, say } from "./console.ts";
 import { comesWithTheGame, findGame, folderOf } from "./find-game.ts";
 import { identityOf, readHeader } from "./identity.ts";
-import { bytesOf, listSettled } from "./listing.ts";
+import { lookAt } from "./listing.ts";
 import { countsAsChange } from "./members.ts";
 import { unpackFolder } from "./unpack-folder.ts";
 
@@ -154,22 +154,18 @@ async function describe({ settings, signal }: RunContext<Settings>): Promise<Pre
     if (error instanceof Failure && error.code === "invalid_config") return { label: "several games" };
     return undefined;
   }
-  const listing = await listSettled(found.gameFolder, signal).catch(() => undefined);
-  if (!listing) return { label: `"${found.world}/${found.game}"` };
+  const look = await lookAt(found.gameFolder, { counts: countsAsChange, signal }).catch(() => undefined);
+  if (!look) return { label: `"${found.world}/${found.game}"` };
   const header = await readHeader(found.gameFolder, signal).catch(() => undefined);
   const worldHeader = found.worldFolder
     ? await readHeader(found.worldFolder, signal).catch(() => undefined)
     : undefined;
   const name = `game "${found.game}" in "${found.world}"`;
   const identity = identityOf(header, worldHeader, name);
-  let changedAtMs = 0;
-  for (const { path, type, mtimeMs } of listing.values()) {
-    if (type === "file" && countsAsChange(path)) changedAtMs = Math.max(changedAtMs, mtimeMs);
-  }
   return {
     label: header?.day === undefined ? name : `${name}, day ${header.day}`,
-    sizeBytes: bytesOf(listing),
-    ...(changedAtMs > 0 && { changedAtMs }),
+    sizeBytes: look.sizeBytes,
+    ...(look.changedAtMs > 0 && { changedAtMs: look.changedAtMs }),
     ...(identity && { identity }),
   };
 }
