@@ -28,29 +28,34 @@ export interface LookOptions {
   readonly signal: AbortSignal;
 }
 
-/** Everything in a folder but what is about to be renamed. Holds nothing of it. */
-export async function lookAt(folder: string, options: LookOptions): Promise<Look> {
-  return look(folder, options, () => {});
-}
-
 /** The clock of files moves in steps of up to 10 ms: a second write in one step leaves no trace. */
 const clockStepMs = 20;
 const rounds = 25;
 
 /**
+ * Everything in a folder but what is about to be renamed. Holds nothing of it.
+ * @throws {Failure} `source_changing` when files come and go all the time; as `walkFiles`.
+ */
+export async function lookAt(folder: string, options: LookOptions): Promise<Look> {
+  for (let round = 1; ; round++) {
+    const found = await look(folder, options, () => {}).catch(ifChanging(round));
+    if (found) return found;
+    await delay(clockStepMs, undefined, { signal: options.signal });
+  }
+}
+
+/**
  * A listing in which every later write shows: waits, for a moment, until the last write before it is in the past.
- * @throws {Failure} As `lookAt`; `source_changing` when files come and go all the time.
+ * @throws {Failure} As `lookAt`.
  */
 export async function listSettled(folder: string, options: LookOptions): Promise<Listing> {
   for (let round = 1; ; round++) {
     const stamps = new Map<string, string>();
     const sinceMs = Date.now();
-    const found = await look(folder, options, ({ path }, stamp) => stamps.set(path, stamp)).catch((error: unknown) => {
-      if (round < rounds && error instanceof Failure && error.code === "source_changing") return undefined;
-      throw error;
-    });
-    // What is not written at this moment, or by another clock, will show.
-    const settled = found && Math.abs(sinceMs - found.writtenAtMs) > clockStepMs;
+    const found = await look(folder, options, ({ path }, stamp) => stamps.set(path, stamp)).catch(ifChanging(round));
+    // A time that is still to come is told by another clock, and every write moves it.
+    const settled =
+      found && (found.writtenAtMs < sinceMs - clockStepMs || found.writtenAtMs > Date.now() + clockStepMs);
     if (found && (settled || round >= rounds)) return { ...found, stamps };
     await delay(clockStepMs + 5, undefined, { signal: options.signal });
   }
@@ -77,6 +82,11 @@ async function gone(folder: string, before: Listing, options: LookOptions): Prom
   await look(folder, options, ({ path }) => missing.delete(path));
   return [...missing];
 }
+
+const ifChanging = (round: number) => (error: unknown) => {
+  if (round < rounds && error instanceof Failure && error.code === "source_changing") return undefined;
+  throw error;
+};
 
 /** What stands for the content of a file. */
 export const stampOf = ({ stat }: Pick<WalkedFile, "stat">): string => fileFingerprint("", stat);
