@@ -1,6 +1,5 @@
-import { pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
 import type { BackupApp, Capture, RunContext, Source, Stage, Verified } from "../../shared/app.ts";
+import { gzipBlocks } from "../../shared/archive/gzip.ts";
 import { Failure } from "../../shared/failures.ts";
 import { rows, withConnection } from "./connect.ts";
 import { countUserRelations, describeDatabase, identityOf, serverVersion } from "./describe.ts";
@@ -8,6 +7,7 @@ import { gunzip } from "./dump/gunzip.ts";
 import { DumpScan, type DumpSummary, scanDump } from "./dump/scan.ts";
 import { dumpIn } from "./dump-file.ts";
 import { factsOf, identityOfDump } from "./facts.ts";
+import { rememberPacked, summaryOfPacked } from "./packed-dump.ts";
 import { dumpOf } from "./pg-dump.ts";
 import { clientWarning, findPgDump, type PgDump } from "./pg-tools.ts";
 import { type DatabaseFacts, renderPreamble } from "./preamble.ts";
@@ -70,7 +70,8 @@ export const backup: BackupApp<Settings, DatabaseSource> = {
 
   async verify(files, { signal }): Promise<Verified> {
     signal?.throwIfAborted();
-    const summary = await scanDump(gunzip(dumpIn(files)));
+    const file = dumpIn(files);
+    const summary = (await summaryOfPacked(file, signal)) ?? (await scanDump(gunzip(file)));
     const identity = identityOfDump(summary);
     return { facts: factsOf(summary), ...(identity && { identity }) };
   },
@@ -88,15 +89,18 @@ async function writeDump(ctx: RunContext<Settings>, source: DatabaseSource, stag
       yield chunk;
     }
   }
-  const gzip = createGzip({ level: 6 });
-  // When pg_dump fails, so does this, and with it the writing; a failing write ends pg_dump the same way.
-  const packed = pipeline(text, gzip);
-  packed.catch(() => {});
-  await stage.write("dump", gzip as AsyncIterable<Uint8Array>);
-  await packed;
-  return scan.finish().catch((cause) => {
+  const blocks: number[] = [];
+  const packed = gzipBlocks(text(), {
+    level: 4,
+    signal: ctx.signal,
+    onBlock: (sizeBytes) => void blocks.push(sizeBytes),
+  });
+  const { sha256 } = await stage.write("dump", packed);
+  const summary = await scan.finish().catch((cause) => {
     throw new Failure("source_invalid", `Cannot use what pg_dump wrote: ${cause.message}`, { cause });
   });
+  rememberPacked({ summary, blocks, textBytes: doneBytes, sha256 });
+  return summary;
 }
 
 async function* dumpText(

@@ -19,14 +19,7 @@ export const dump: Work = {
       try {
         const database = "bench";
         await sql(await labConnection(server, "postgres"), `CREATE DATABASE ${database}`);
-        // Half of it are numbers and names, half is text, as in notes and logs.
-        await sql(
-          await labConnection(server, database),
-          `CREATE TABLE notes (id int PRIMARY KEY, author text, written timestamptz, body text);
-           INSERT INTO notes SELECT i, 'author ' || i % 1000, timestamptz '2025-01-01 UTC' + i * interval '1 min',
-             repeat(md5(i::text), 8) || repeat(' and so on, as notes go, ' || i % 97, 8)
-             FROM generate_series(1, ${bench.count(600_000)}) i; ANALYZE notes`,
-        );
+        await sql(await labConnection(server, database), notes(bench.count(290_000)));
         const { host, port, user, passwordFile, bin } = server;
         const site = await Site.lay(join(folder, "site"), "postgresql", {
           host,
@@ -60,6 +53,17 @@ export const dump: Work = {
       }
     }),
 };
+
+/** Notes of a thousand bytes: two of 5,000 paragraphs, whose words are drawn from 300, and 256 digits as of keys. */
+const notes = (count: number) => `
+  CREATE TABLE words AS SELECT w, substr(md5('word ' || w), 1, 2 + w % 8) || repeat('e', w % 3) AS word FROM generate_series(0, 299) w;
+  CREATE TABLE paragraphs AS SELECT p, (SELECT string_agg(word, ' ' ORDER BY n) FROM generate_series(1, 50) n
+      JOIN words ON w = ('x' || substr(md5(p || ' ' || n), 1, 7))::bit(28)::int % 300) AS text FROM generate_series(0, 4999) p;
+  CREATE TABLE notes (id int PRIMARY KEY, author text, written timestamptz, body text);
+  INSERT INTO notes SELECT i, 'author ' || i % 1000, timestamptz '2025-01-01 UTC' + i * interval '1 min',
+      concat_ws(E'\\n', a.text, b.text, (SELECT string_agg(md5(i || ' ' || k), '') FROM generate_series(1, 8) k)) FROM generate_series(1, ${count}) i
+    JOIN paragraphs a ON a.p = i * 7 % 5000 JOIN paragraphs b ON b.p = i * 1009 % 5000;
+  DROP TABLE words; ANALYZE`;
 
 async function sql(connection: pg.ClientConfig, text: string): Promise<void> {
   const client = new pg.Client(connection);

@@ -4,7 +4,8 @@ import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
 import { save } from "./save.ts";
 import { store } from "./store.ts";
+import { tiles } from "./tiles.ts";
 import { world } from "./world.ts";
 
 /** In the order in which they run. */
-export const works: readonly Work[] = [world, save, store, manyFiles, dump, memory];
+export const works: readonly Work[] = [world, save, tiles, store, manyFiles, dump, memory];
