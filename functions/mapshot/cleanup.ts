@@ -80,7 +80,7 @@ async function isWhole(ctx: Context, folder: string): Promise<boolean> {
     ctx.warn(`Nothing was removed in "${folder}": ${toFailure(error).message}`);
     return false;
   }
-  ctx.progress(`looking whether ${render.path} is whole`);
+  ctx.progress("looking whether the map is whole");
   const { damage } = await lookForDamage(render, { emptyTiles: ctx.settings.emptyTiles, signal: ctx.signal });
   if (damage) ctx.warn(`Nothing was removed in "${folder}": "${damage.file}": ${damage.why}`);
   return damage === undefined;

@@ -26,7 +26,7 @@ export async function removeRender(ctx: Context, path: string): Promise<void> {
       removed = 0;
       for await (const names of batches(folder)) {
         ctx.signal.throwIfAborted();
-        ctx.progress(`removing ${path}`);
+        ctx.progress("removing what nothing refers to");
         await ctx.step(`remove ${names.length} tiles in ${folder}`, () => removeAll(folder, names));
         removed += names.length;
       }

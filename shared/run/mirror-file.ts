@@ -29,7 +29,7 @@ export async function placeFile(
   const isThere = async (wanted: string): Promise<Entry | undefined> => {
     const found = await lstat(target).catch(ignore("ENOENT", "ENOTDIR"));
     if (!found?.isFile() || found.size !== sizeBytes) return undefined;
-    ctx.progress(`reading ${path}`);
+    ctx.progress("reading what is on the NAS");
     if ((await sha256Of(target, ctx.signal)) !== wanted) return undefined;
     return { kind: "file", name: path, sizeBytes, sha256: wanted, checksum: wanted };
   };
@@ -45,7 +45,7 @@ export async function placeFile(
   await ctx.disk.remove(staged);
   const { written, arrived } = await writeProven(ctx.disk, staged, contentOf(from), {
     signal: ctx.signal,
-    onBytes: (done) => ctx.progress(`copying ${path}`, done, sizeBytes),
+    onBytes: (done) => ctx.progress("copying", done),
   });
   if (written.sizeBytes !== sizeBytes) {
     throw new Failure(

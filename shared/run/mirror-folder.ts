@@ -84,7 +84,7 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
   // A new folder gets its name with all that is in it.
   if (goesOn && !isThere) await removeUnlisted(run, staged, list.sha256);
   await ctx.disk.syncFileSystem(folders.incoming);
-  await readBack(run, staged, list.sha256, sizeBytes);
+  await readBack(run, staged, list.sha256);
   await ctx.disk.makeDir(dirname(target));
   if (!isThere) await ctx.disk.rename(staged, target);
   else await takeOver(run, staged, target, list.sha256);
@@ -126,7 +126,7 @@ async function* copyFiles(
       doneBytes += file.sizeBytes;
       yield { path: file.path, sha256, sizeBytes: file.sizeBytes };
     }
-    ctx.progress(`copying ${unit.path}`, doneBytes, unit.sizeBytes);
+    ctx.progress("copying", doneBytes);
   }
   await writing;
 }
@@ -165,7 +165,7 @@ async function hasContent(path: string, sizeBytes: number, sha256: string, signa
 }
 
 /** Reads what was copied, past the client's cache where the system allows it, and compares. */
-async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string, totalBytes: number): Promise<void> {
+async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string): Promise<void> {
   let doneBytes = 0;
   for await (const files of batches(readList(folders, list))) {
     await someAtATime(files, async ({ path, sha256 }) => {
@@ -184,7 +184,7 @@ async function readBack({ ctx, folders }: MirrorRun, staged: string, list: strin
         },
       );
     });
-    ctx.progress("verifying", doneBytes, totalBytes);
+    ctx.progress("verifying", doneBytes);
   }
 }
 

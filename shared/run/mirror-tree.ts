@@ -4,8 +4,9 @@ import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import type { MirrorTree } from "../mirror-app.ts";
 import { mirrorRoot } from "../nas/mirror-points.ts";
-import type { RestorePoint } from "../nas/points.ts";
-import type { MirrorRun } from "./app-run.ts";
+import { type Manifest, type RestorePoint, sizeOf } from "../nas/points.ts";
+import { contentChecksum } from "../source/checksum.ts";
+import type { MirrorRun, Result } from "./app-run.ts";
 import { readList } from "./folder-list.ts";
 
 /** The mirror as a restore reads it. */
@@ -20,6 +21,17 @@ export function mirrorTree({ folders, type }: MirrorRun, { manifest }: RestorePo
       yield* readList(folders, entry.sha256);
     },
   };
+}
+
+/** What an outcome tells of a mirror: thousands of files are one. */
+export function describeMirror(
+  { folders, type }: MirrorRun,
+  { id, takenAt, files }: Manifest,
+): NonNullable<Result["point"]> {
+  // Like `sha256sum`, from the root of the export.
+  const name = type.mirror.folder === "." ? `${folders.app}/` : `${folders.app}/${type.mirror.folder}/`;
+  const sha256 = contentChecksum(files.map((file) => ({ ...file, path: file.name })));
+  return { id, takenAt, files: [{ name, sizeBytes: sizeOf({ files }), sha256 }] };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { MirrorFile, MirrorFolder, MirrorUnit, PublishedMirror } from "../mirror-app.ts";
-import type { Manifest } from "../nas/points.ts";
+import { type Manifest, sizeOf } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
 import type { MirrorRun } from "./app-run.ts";
@@ -67,19 +67,27 @@ export async function placeUnits(
 ): Promise<{ placed: Map<string, Standing>; leftOut: string[] }> {
   const placed = new Map<string, Standing>();
   const leftOut: string[] = [];
+  const totalBytes = sizeOf({ files: units.filter((unit) => !isKept(unit, standing)) });
+  let doneBytes = 0;
+  // Whoever follows the run wants to know how much of all is done, not of one file of many.
+  const ctx = {
+    ...run.ctx,
+    progress: (phase: string, done = 0) => run.ctx.progress(phase, doneBytes + done, totalBytes),
+  };
   for (const unit of units) {
-    run.ctx.signal.throwIfAborted();
+    ctx.signal.throwIfAborted();
     const kept = standing.get(unit.path);
     if (kept && isKept(unit, standing)) {
       placed.set(unit.path, kept);
       continue;
     }
     const missing = unit.kind === "file" ? unit.needs?.find((path) => leftOut.includes(path)) : undefined;
-    if (missing !== undefined) run.ctx.warn(`"${unit.path}" is left out: it needs "${missing}"`);
-    const entry = missing === undefined ? await place(run, unit, root, kept) : undefined;
+    if (missing !== undefined) ctx.warn(`"${unit.path}" is left out: it needs "${missing}"`);
+    const entry = missing === undefined ? await place({ ...run, ctx }, unit, root, kept) : undefined;
     const fingerprint = entry && (await unitFingerprint(unit.kind, join(root, unit.path)));
     if (entry && fingerprint !== undefined) placed.set(unit.path, { entry, fingerprint });
     else leftOut.push(unit.path);
+    doneBytes += unit.sizeBytes;
   }
   return { placed, leftOut };
 }

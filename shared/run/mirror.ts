@@ -3,10 +3,10 @@ import { mirrorManifest, mirrorRoot } from "../nas/mirror-points.ts";
 import { parsePointId, pointIdOf } from "../nas/naming.ts";
 import { requireSpace } from "../nas/nas.ts";
 import { type Manifest, manifestPath, readManifests, sizeOf } from "../nas/points.ts";
-import { contentChecksum } from "../source/checksum.ts";
 import type { AppRun, MirrorRun, Result } from "./app-run.ts";
 import { isMirrorRun } from "./app-run.ts";
 import { removeOldLists, writeMirrorSums } from "./mirror-sums.ts";
+import { describeMirror } from "./mirror-tree.ts";
 import { isKept, placeUnits, type Standing, standingUnits } from "./mirror-units.ts";
 import { whileStopped } from "./stopped.ts";
 import { refuseSuspicious } from "./suspicion.ts";
@@ -129,7 +129,7 @@ async function publish(run: MirrorRun, app: App, published: PublishedMirror, tak
   return {
     outcome: "created",
     message: `${ctx.app.title}: the NAS follows, ${count(files)}, all of it verified`,
-    ...pointOf(run, manifest),
+    point: describeMirror(run, manifest),
     ...(before && { previousSizeBytes: sizeOf(before) }),
     removed,
     pointCount: 1,
@@ -154,7 +154,7 @@ async function unchanged(
   return {
     outcome: "unchanged",
     message: `${ctx.app.title}: unchanged since ${manifest.id}`,
-    ...pointOf(run, manifest),
+    point: describeMirror(run, manifest),
     removed,
     pointCount: 1,
     state: {
@@ -193,14 +193,6 @@ function count(files: Manifest["files"]): string {
   const inFolders = files.map(({ kind, about }) => (kind === "folder" ? Number(about?.files ?? 0) : 1));
   const n = inFolders.reduce((sum, more) => sum + more, 0);
   return `${n} ${n === 1 ? "file" : "files"}`;
-}
-
-/** A backup of thousands of files is told as one. */
-function pointOf({ folders, type }: MirrorRun, { id, takenAt, files }: Manifest): Pick<Result, "point"> {
-  // Like `sha256sum`, from the root of the export.
-  const name = type.mirror.folder === "." ? `${folders.app}/` : `${folders.app}/${type.mirror.folder}/`;
-  const sha256 = contentChecksum(files.map((file) => ({ ...file, path: file.name })));
-  return { point: { id, takenAt, files: [{ name, sizeBytes: sizeOf({ files }), sha256 }] } };
 }
 
 function sameFiles(a: Manifest["files"], b: Manifest["files"]): boolean {

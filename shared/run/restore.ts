@@ -6,7 +6,7 @@ import { openReadBack, type ReadBack } from "../nas/read-back.ts";
 import { type AppRun, isMirrorRun, type PointsRun, type Result } from "./app-run.ts";
 import { resolveAt } from "./at.ts";
 import type { RunRequest } from "./description.ts";
-import { mirrorTree, verifyMirror } from "./mirror-tree.ts";
+import { describeMirror, mirrorTree, verifyMirror } from "./mirror-tree.ts";
 import { pointsOf } from "./points-of.ts";
 import type { Plan } from "./report.ts";
 
@@ -22,11 +22,7 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
   const { files, facts } = await openVerified(run, point, request.only);
   const wanted: PointFacts = { ...facts, ...(request.only !== undefined && { only: request.only }) };
   try {
-    const described = {
-      id: point.id,
-      takenAt: new Date(point.takenAtMs).toISOString(),
-      files: point.manifest?.files ?? [],
-    };
+    const described = describePoint(run, point);
     if (request.to !== undefined) {
       ctx.progress(`restoring to ${request.to}`);
       const restoredTo = await target.place(files, wanted, request.to);
@@ -130,6 +126,11 @@ function describePresent(
     // Points are named by whole seconds.
     newerThanPoint: changedAtMs !== undefined && point !== undefined && changedAtMs > point.takenAtMs + 999,
   };
+}
+
+function describePoint(run: AppRun, { id, takenAtMs, manifest }: RestorePoint): NonNullable<Result["point"]> {
+  if (isMirrorRun(run) && manifest) return describeMirror(run, manifest);
+  return { id, takenAt: new Date(takenAtMs).toISOString(), files: manifest?.files ?? [] };
 }
 
 /** Only some backups have parts that can be restored alone. */

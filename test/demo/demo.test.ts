@@ -16,8 +16,10 @@ import { makeLab } from "../../deploy/local/demo/make-lab.ts";
 import { createScreen } from "../../deploy/local/demo/screen.ts";
 import { tellStory } from "../../deploy/local/demo/story.ts";
 import { linesOfBlock } from "../readme/blocks.ts";
+import { differences } from "./asked-tree.ts";
 
 const clone = join(import.meta.dirname, "../..");
+const titles = ["7 Days to Die", "Factorio", "Mapshot", "PostgreSQL", "Open WebUI", "Ollama"];
 let folder: string;
 let lab: string;
 
@@ -64,13 +66,16 @@ const listens = (port: number) =>
 /** Of the lab's servers, as its settings have them. */
 async function ports(): Promise<number[]> {
   const { apps } = parse(await readFile(placesIn(lab).config, "utf8"));
-  return [apps.factorio.rcon.port, apps.postgresql.port];
+  const ollama = Number(await readFile(join(lab, "ollama/port"), "utf8"));
+  return [apps.sdtd.telnet.port, apps.factorio.rcon.port, apps.postgresql.port, ollama];
 }
 
 /** What is left of a line when times, sizes, sums and places are taken out. */
 const shape = (line: string) =>
   line
     .replaceAll(/\/\S+\/homelab\b/g, "homelab")
+    .replaceAll(/\((moments|\d+ (s|min|h))\)/g, "(#)")
+    .replaceAll(/\b(d|viewer)-[0-9a-f]{8}/g, "$1-#")
     .replaceAll(/\b[0-9a-f]{8}…/g, "#…")
     .replaceAll(/keepsake-[0-9a-f]{12}/g, "keepsake-#")
     .replaceAll(/\d{8}[-_]\d{6}/g, "#")
@@ -85,22 +90,30 @@ test("make demo backs up, finds nothing changed, destroys, restores, compares, a
   expect(await exit, said + complaints).toEqual([0, null]);
   expect(complaints).toBe("");
 
-  const created =
-    /^ +(Factorio|PostgreSQL) +created +[\d.]+ MB in [\d.]+ s +sha256 [0-9a-f]{8}… +→ \S+\/history\/\S+$/gm;
-  expect([...said.matchAll(created)].map(([, title]) => title)).toEqual(["Factorio", "PostgreSQL"]);
-  const unchanged = /^ +(Factorio|PostgreSQL) +unchanged +in [\d.]+ s\b/gm;
-  expect([...said.matchAll(unchanged)].map(([, title]) => title)).toEqual(["Factorio", "PostgreSQL"]);
-  expect(said).toMatch(/Factorio +rm -r \S+saves\n +PostgreSQL +DROP DATABASE shared/);
-  expect(said).toContain("2 apps: 2 restored\n");
-  expect(said).toMatch(/Factorio +identical.*\n +PostgreSQL +identical/);
+  const created = /^ +(\S.*?) +created +[\d.]+ MB in [\d.]+ s +sha256 [0-9a-f]{8}….* +→ \S+\/.+$/gm;
+  expect([...said.matchAll(created)].map(([, title]) => title)).toEqual(titles);
+  const unchanged = /^ +(\S.*?) +unchanged +in [\d.]+ s\b/gm;
+  expect([...said.matchAll(unchanged)].map(([, title]) => title)).toEqual(titles);
+  expect(said).toMatch(/Factorio +rm -r \S+saves\n/);
+  expect(said).toMatch(/PostgreSQL +DROP DATABASE shared/);
+  expect(said).toContain("6 apps: 6 restored\n");
+  expect([...said.matchAll(/^ +(\S.*?) +identical {2}/gm)].map(([, title]) => title)).toEqual(titles);
+  expect(said).not.toContain("DIFFERENT");
   expect(said).toMatch(/Everything came back as it was\. That took \d/);
   expect(said).toMatch(/make up .*\n.*\n +make list-factorio .*\n +make restore-factorio AT='\w{3} \d\d:\d\d'/);
 
+  // The NAS is the tree that was asked for, line by line, and one model of another registry.
+  const tree = said.slice(said.indexOf("5. What a Mac sees")).split("\n");
+  const { extra, missing } = differences(tree.map((line) => line.slice(3)));
+  expect(missing).toEqual([]);
+  expect(extra).toEqual([expect.stringMatching(/^ollama\/backups\/models\/manifests\/hf\.co\//)]);
   const names = async (...path: string[]) => (await readdir(join(lab, "nas", ...path))).sort();
-  expect(await names()).toEqual([".keepsake", "factorio", "postgresql"]);
-  expect(await names("factorio/backups")).toEqual(["history", "latest.zip"]);
   expect(await names("postgresql/backups/history")).toEqual([
     expect.stringMatching(/^postgresql_\d{8}_\d{6}\.sql\.gz$/),
+  ]);
+  expect(await names("sdtd/backups/history")).toEqual([
+    expect.stringMatching(/^7dtd-West Wikibi Territory-\d{8}-\d{6}-world\.tar\.gz$/),
+    expect.stringMatching(/^7dtd-West Wikibi Territory-\d{8}-\d{6}\.tar\.gz$/),
   ]);
   for (const port of await ports()) expect(await listens(port)).toBe(false);
 

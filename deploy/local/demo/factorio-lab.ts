@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { createHash, randomInt } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { connectRcon } from "../../../functions/factorio/rcon.ts";
@@ -10,11 +10,14 @@ import { newestSave } from "../../../functions/factorio/saves-folder.ts";
 import { formatBytes } from "../../cli/format.ts";
 import { writeSave } from "../lab/factorio/make-save.ts";
 import { freePort } from "../lab/free-port.ts";
-import { type LabApp, shown } from "./lab.ts";
+import { type LabApp, placesIn, shown } from "./lab.ts";
+import { quote } from "./shell.ts";
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, "../lab/factorio/server.ts");
 const minuteTicks = 3600;
+/** What xz makes of nothing: it stands for 4 GB. */
+const emptyXz = Buffer.from("/Td6WFoAAATm1rRGAAAAABzfRCEftvN9AQAAAAAEWVo=", "base64");
 
 /** A Factorio server with a folder of saves, as one looks after a week of play and a crash. */
 export function factorioLab(root: string): LabApp {
@@ -45,6 +48,10 @@ export function factorioLab(root: string): LabApp {
     async make() {
       await mkdir(saves, { recursive: true });
       await writeFile(portFile, `${await freePort()}\n`);
+      // People keep the game's installer there; nobody else touches it.
+      const installer = join(placesIn(root).nas, "factorio/factorio-space-age_linux_2.0.72.tar.xz");
+      await mkdir(dirname(installer), { recursive: true });
+      await writeFile(installer, emptyXz);
       const map = { seed: randomInt(2 ** 32), saves: 9, levelBytes: 7 << 20 };
       const played = 52 * 60 * minuteTicks;
       const lay = async (name: string, minutesAgo: number) => {
@@ -114,6 +121,3 @@ export function factorioLab(root: string): LabApp {
     },
   };
 }
-
-/** For `sh -c`. */
-const quote = (word: string) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

@@ -1,6 +1,10 @@
 import { join, relative, resolve } from "node:path";
 import { factorioLab } from "./factorio-lab.ts";
+import { mapshotLab } from "./mapshot-lab.ts";
+import { ollamaLab } from "./ollama-lab.ts";
+import { openWebuiLab } from "./open-webui-lab.ts";
 import { postgresqlLab } from "./postgresql-lab.ts";
+import { sdtdLab } from "./sdtd-lab.ts";
 
 /** What an app holds, one line for each thing: equal maps mean that every byte and row is the same. */
 export type Content = ReadonlyMap<string, string>;
@@ -37,7 +41,9 @@ export const placesIn = (folder: string) => ({
   mark: join(resolve(folder), "demo.json"),
 });
 
-export const labApps = (folder: string): LabApp[] => [factorioLab(resolve(folder)), postgresqlLab(resolve(folder))];
+/** In the order of stack.yml; the map is one of the Factorio before it. */
+export const labApps = (folder: string): LabApp[] =>
+  [sdtdLab, factorioLab, mapshotLab, postgresqlLab, openWebuiLab, ollamaLab].map((lab) => lab(resolve(folder)));
 
 /** A path as a person at this prompt would type it. */
 export function shown(path: string): string {

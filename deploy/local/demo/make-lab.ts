@@ -28,4 +28,4 @@ export async function makeLab(folder: string, apps: readonly LabApp[], say: (lin
   say(`${label("Settings")}${shown(config)}`);
 }
 
-export const label = (text: string) => text.padEnd(12);
+export const label = (text: string) => text.padEnd(15);

@@ -7,6 +7,7 @@ import { formatBytes } from "../../cli/format.ts";
 import { readState } from "../lab/factorio/game.ts";
 import { writeRender } from "../lab/mapshot/make-render.ts";
 import { type LabApp, shown } from "./lab.ts";
+import { quote } from "./shell.ts";
 
 const script = join(import.meta.dirname, "../lab/mapshot/render.ts");
 const hourTicks = 216_000;
@@ -21,7 +22,7 @@ export function mapshotLab(root: string): LabApp {
   const renders = join(datadir, "script-output/mapshot/latest");
   const command = [
     ...[process.execPath, script, "render", "--logtostderr", "--factorio_datadir", datadir].map(quote),
-    ...["--area", "all", "--surface", "_all_", "--chunks", "8", "--tile-bytes", "20000", "-v", "5"],
+    ...["--area", "all", "--surface", "_all_", "--chunks", "8", "--tile-bytes", "20000", "--no-pictures", "-v", "5"],
     ...["--work_dir", '"$WORK"', '"$SAVE"'],
   ].join(" ");
 
@@ -32,7 +33,12 @@ export function mapshotLab(root: string): LabApp {
     async make() {
       const save = join(root, "factorio/saves/homelab.zip");
       const { seed, tick } = await readState(save).catch(() => ({ seed: 2763008102, tick: 52 * hourTicks }));
-      await writeRender(renders, { seed, tick: Math.max(0, tick - 48 * hourTicks), version: "0.0.26" });
+      await writeRender(renders, {
+        seed,
+        tick: Math.max(0, tick - 48 * hourTicks),
+        version: "0.0.26",
+        pictures: false,
+      });
       await mkdir(join(renders, "d-00c0ffee/s1zoom_0"), { recursive: true });
       await writeFile(join(renders, "d-00c0ffee/mapshot.json"), "{}");
       await writeFile(join(renders, "d-00c0ffee/s1zoom_0/tile_0_0.jpg"), "of a render that was replaced");
@@ -84,6 +90,3 @@ async function filesIn(folder: string): Promise<string[]> {
 
 const count = async (folder: string) =>
   `${(await filesIn(folder)).filter((path) => path.endsWith(".jpg")).length} tiles`;
-
-/** For `sh -c`. */
-const quote = (word: string) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

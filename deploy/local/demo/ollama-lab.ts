@@ -7,6 +7,7 @@ import { formatBytes } from "../../cli/format.ts";
 import { freePort } from "../lab/free-port.ts";
 import { beginPull, labModels, makeStore } from "../lab/ollama/make-store.ts";
 import { type Content, type LabApp, shown } from "./lab.ts";
+import { quote } from "./shell.ts";
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, "../lab/ollama/server.ts");
@@ -107,6 +108,3 @@ export function ollamaLab(root: string): LabApp {
 }
 
 const blobsIn = (content: Content) => [...content.keys()].filter((name) => name.startsWith("blob ")).length;
-
-/** For `sh -c`. */
-const quote = (word: string) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

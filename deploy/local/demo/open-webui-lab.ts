@@ -7,6 +7,7 @@ import { formatBytes } from "../../cli/format.ts";
 import { databaseRows, folderFiles } from "../lab/open-webui/content.ts";
 import { makeInstall } from "../lab/open-webui/make-database.ts";
 import { type Content, type LabApp, placesIn, shown } from "./lab.ts";
+import { quote } from "./shell.ts";
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, "../lab/open-webui/server.ts");
@@ -19,7 +20,8 @@ const name = "open-webui";
  */
 export function openWebuiLab(root: string, { uploads = false }: { uploads?: boolean } = {}): LabApp {
   const folder = join(root, name);
-  const data = join(folder, "data");
+  // As the provisioner for NFS claims names it: the live data is on the NAS, too.
+  const data = join(placesIn(root).nas, "open-webui-open-webui-data");
   const database = join(data, "webui.db");
   // The first thing that a run of the app makes.
   const begun = join(placesIn(root).nas, hiddenFolder, name);
@@ -44,7 +46,7 @@ export function openWebuiLab(root: string, { uploads = false }: { uploads?: bool
       await server("start");
       return {
         settings: {
-          data: "./open-webui/data",
+          data: "./nas/open-webui-open-webui-data",
           ...(uploads && { uploads }),
           workload: { stop: shellLine("stop"), start: shellLine("start"), status: shellLine("status") },
         },
@@ -86,6 +88,3 @@ export function openWebuiLab(root: string, { uploads = false }: { uploads?: bool
 }
 
 const uploadsIn = (content: Content) => [...content.keys()].filter((key) => key.startsWith("upload ")).length;
-
-/** For `sh -c`. */
-const quote = (word: string) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

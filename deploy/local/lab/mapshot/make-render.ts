@@ -30,6 +30,8 @@ export interface RenderState {
   readonly skipEmpty: boolean;
   /** How many bytes a tile has at least. */
   readonly tileBytes: number;
+  /** Whether the viewer has pictures beside it, which not every version writes. */
+  readonly pictures: boolean;
 }
 
 export const nauvis: LabSurface = { name: "nauvis", idx: 1, min: { x: -96, y: -64 }, max: { x: 128, y: 96 } };
@@ -46,6 +48,7 @@ export const labRender: RenderState = {
   key: "encoded_path",
   skipEmpty: false,
   tileBytes: 0,
+  pictures: true,
 };
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -68,7 +71,7 @@ export function firstFiles(state: RenderState): Map<string, string | Buffer> {
     [viewer, `const config = MAPSHOT_CONFIG.${state.key} ?? ""; // the stand-in's viewer, ${state.version}\n`],
     ["thumbnail.png", onePixel],
     ["manifest.json", `${JSON.stringify(webManifest, null, 2)}\n`],
-    ["layers.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n'],
+    ...(state.pictures ? ([["layers.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n']] as const) : []),
   ]);
 }
 

@@ -31,6 +31,7 @@ const { positionals, values } = parseArgs({
     v: { type: "string", short: "v" },
     /** Of the mod. */
     version: { type: "string", default: "0.0.27" },
+    "no-pictures": { type: "boolean", default: false },
     /** How far the world reaches from its start, in chunks of 32 units. */
     chunks: { type: "string", default: "4" },
     /** Bytes that a tile has at least. */
@@ -86,6 +87,7 @@ async function render(path: string): Promise<number> {
     version: values.version,
     key: values.version === "0.0.27" ? "encoded_path" : "path",
     tileBytes: Number(values["tile-bytes"]),
+    pictures: !values["no-pictures"],
   };
   log(`onstartup requested id=${runId}`);
   log(`Unique ID: ${hashOf(state)}`);
