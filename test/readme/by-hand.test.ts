@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeTerminal } from "../../deploy/cli/testing/fake-terminal.ts";
@@ -29,7 +29,8 @@ beforeAll(async () => {
   await makeLab(root, apps, (line) => quiet.out(line));
   server = (await findLabServer({ folder: join(root, "postgresql") })) as LabServer;
   gateway = await startDemoGateway(root);
-  for (const name of ["backup-factorio", "backup-postgresql"]) {
+  const names = ["sdtd", "factorio", "postgresql", "open-webui", "ollama"].map((type) => `backup-${type}`);
+  for (const name of [...names, "render-mapshot"]) {
     const answer = await fetch(`${gateway.url}/function/${name}`, { method: "POST" });
     expect(answer.status, await answer.text()).toBe(200);
   }
@@ -65,8 +66,15 @@ test("sha256sum, as the README has it, finds every file to be what was written, 
   const check = await blockBelow("are the files what was once written");
   const good = await run(check);
   expect(good).toMatchObject({ code: 0, stderr: "" });
-  expect(good.stdout).toMatch(
-    /^factorio\/backups\/history\/\S+: OK\nfactorio\/backups\/latest\.zip: OK\npostgresql\/backups\/history\/\S+: OK\npostgresql\/backups\/latest\.sql\.gz: OK\n$/,
+  const files = good.stdout.trim().split("\n");
+  for (const line of files) expect(line).toMatch(/: OK$/);
+  const checked = new Set(files.map((line) => line.replace(/: OK$/, "")));
+  const { nas } = placesIn(root);
+  const entries = await readdir(nas, { recursive: true, withFileTypes: true });
+  const there = entries.flatMap((entry) => (entry.isFile() ? [relative(nas, join(entry.parentPath, entry.name))] : []));
+  const others = /^(\.keepsake|open-webui-open-webui-data|factorio\/factorio-space-age)/;
+  expect([...checked].sort(), "every file of a backup, and no other").toEqual(
+    there.filter((path) => !others.test(path)).sort(),
   );
   const flip = async () => {
     const file = await open(join(placesIn(root).nas, "factorio/backups/latest.zip"), "r+");
@@ -80,20 +88,44 @@ test("sha256sum, as the README has it, finds every file to be what was written, 
   expect(bad).toMatchObject({ code: 1, stdout: expect.stringContaining("latest.zip: FAILED") });
 });
 
-test("Factorio is restored by hand: its server runs with the bytes that were there", async () => {
-  const [factorio] = apps as [LabApp];
-  const wanted = await factorio.content();
-  await factorio.stop();
-  await factorio.destroy();
-  const saves = join(root, "factorio/saves");
-  await mkdir(saves);
-  expect(await run(await blockBelow("Factorio. Stop the server."), { SAVES: saves })).toMatchObject({
-    code: 0,
-    stderr: "",
-  });
-  await factorio.start();
-  expect(differences(wanted, await factorio.content())).toEqual([]);
+/** Destroys an app's data, follows the README, and compares. */
+async function restoreByHand(
+  name: string,
+  sentence: string,
+  variables: Record<string, string>,
+  leave: () => Promise<void> = async () => {},
+): Promise<void> {
+  const app = apps.find((candidate) => candidate.name === name) as LabApp;
+  const wanted = await app.content();
+  await app.stop();
+  await app.destroy();
+  await leave();
+  for (const path of Object.values(variables)) await mkdir(path, { recursive: true });
+  expect(await run(await blockBelow(sentence), variables)).toMatchObject({ code: 0, stderr: "" });
+  await app.start();
+  expect(differences(wanted, await app.content())).toEqual([]);
+}
+
+test("7 Days to Die is restored by hand: its server runs with the bytes that were there", () =>
+  restoreByHand("sdtd", "7 Days to Die. Stop the server.", { USERDATA: join(root, "sdtd/UserData") }));
+
+test("Factorio is restored by hand: its server runs with the bytes that were there", () =>
+  restoreByHand("factorio", "Factorio. Stop the server.", { SAVES: join(root, "factorio/saves") }));
+
+test("Open WebUI is restored by hand, over what a crash has left", async () => {
+  const data = join(placesIn(root).nas, "open-webui-open-webui-data");
+  const leave = () => writeFile(join(data, "webui.db-journal"), "of the old database");
+  await restoreByHand("open-webui", "Open WebUI. Stop it.", { DATA: data }, leave);
+  expect(await readdir(data)).not.toContain("webui.db-journal");
 });
+
+test("Ollama is restored by hand: its server lists and loads every model", () =>
+  restoreByHand("ollama", "Ollama. Stop it.", { MODELS: join(root, "ollama/home/models") }));
+
+test("Mapshot's map is restored by hand, every tile of it", () =>
+  restoreByHand("mapshot", "is the folder that its viewer serves", {
+    RENDERS: join(root, "mapshot/factorio/script-output/mapshot/latest"),
+  }));
 
 test("PostgreSQL is restored by hand, on a server that has neither the database nor its roles", async () => {
   const sql = async (text: string) => {
