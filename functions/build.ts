@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { type Plugin, rolldown } from "rolldown";
 import { bundledRunner, bundleEntry, bundles, root, sourcesHash } from "./bundle.ts";
 import { typeFolders } from "./types.ts";
@@ -66,26 +67,30 @@ const placesOfSources: Plugin = {
   },
 };
 
-/**
- * Node's own modules that many runs do not need: each is loaded when one of its functions is called. `node:crypto` alone
- * takes 7 ms. Not those with classes, or with functions that `promisify` knows, for what is exported are others.
- */
+/** Node's own modules that many runs do not need: each is loaded when one of its functions is called. */
 const builtinsAtFirstUse: Plugin = {
   name: "builtins at first use",
-  resolveId: (id) => (/^(node:crypto|(node:)?zlib)$/.test(id) ? `at-first-use:${id}` : undefined),
+  resolveId: (id) => (/^(node:crypto|node:child_process|(node:)?zlib)$/.test(id) ? `at-first-use:${id}` : undefined),
   load(id) {
     if (!id.startsWith("at-first-use:")) return undefined;
-    const name = JSON.stringify(id.slice("at-first-use:".length));
-    const exported = Object.entries(process.getBuiltinModule(JSON.parse(name)) as object)
+    const name = id.slice("at-first-use:".length);
+    const exported = Object.entries(process.getBuiltinModule(name) as object)
       .filter(([key]) => /^[a-zA-Z]\w*$/.test(key) && key !== "default")
-      .map(([key, value]) =>
-        typeof value === "function"
-          ? `export const ${key} = (...args) => process.getBuiltinModule(${name}).${key}(...args);`
-          : `export const ${key} = ${JSON.stringify(value)};`,
+      .map(
+        ([key, value]) =>
+          `export const ${key} = ${typeof value === "function" ? called(key, value) : JSON.stringify(value)};`,
       );
-    return exported.join("\n");
+    return `const builtin = () => process.getBuiltinModule(${JSON.stringify(name)});\n${exported.join("\n")}`;
   },
 };
+
+/** As `promisify` finds the function: `execFile` gives it two texts, not one. */
+function called(key: string, value: object): string {
+  const call = `(...args) => builtin().${key}(...args)`;
+  if (!(promisify.custom in value)) return call;
+  const custom = `{ [Symbol.for("nodejs.util.promisify.custom")]: (...args) => builtin().${key}[Symbol.for("nodejs.util.promisify.custom")](...args) }`;
+  return `Object.assign(${call}, ${custom})`;
+}
 
 async function removeOld(): Promise<void> {
   await mkdir(bundles, { recursive: true });
