@@ -109,6 +109,7 @@ const look = (ctx: Context, render: Render) =>
   lookForDamage(render, {
     emptyTiles: ctx.settings.emptyTiles,
     signal: ctx.signal,
+    isHere: true,
     onTile: (done, total) => {
       if (done % 5000 === 0) ctx.progress(`looking at tile ${done} of ${total}`);
     },

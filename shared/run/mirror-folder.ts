@@ -1,5 +1,6 @@
 import { createHash, hash } from "node:crypto";
-import { lstat, readFile } from "node:fs/promises";
+import { closeSync, openSync, readSync } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ignore, type SmallFile } from "../disk.ts";
 import { Failure } from "../failures.ts";
@@ -7,6 +8,7 @@ import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { Manifest } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
+import { proveSmall } from "../nas/read-back.ts";
 import { contentOf } from "../source/chunks.ts";
 import { treeFingerprint } from "../source/tree-fingerprint.ts";
 import { walkFiles } from "../source/walk.ts";
@@ -19,6 +21,8 @@ type Entry = Manifest["files"][number];
 const smallBytes = 1 << 20;
 const batchBytes = 8 << 20;
 const batchFiles = 128;
+/** What is read at once of a file that is proven: most are smaller. */
+const readBytes = 1 << 18;
 
 /** Finder leaves hidden files in every folder that it shows: they are nobody's. */
 const isHidden = (path: string) => basename(path).startsWith(".");
@@ -67,11 +71,16 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
   await ctx.disk.remove(stagedList);
   let [files, sizeBytes] = [0, 0];
   async function* lines() {
-    for await (const file of copyFiles(run, unit, staged, isThere ? target : undefined)) {
+    let text = "";
+    for await (const file of copyFiles(run, unit, staged, { present: isThere ? target : undefined, goesOn })) {
       files += 1;
       sizeBytes += file.sizeBytes;
-      yield Buffer.from(listLine(file));
+      text += listLine(file);
+      if (text.length < 1 << 16) continue;
+      yield Buffer.from(text);
+      text = "";
     }
+    yield Buffer.from(text);
   }
   const list = await ctx.disk.write(stagedList, lines(), { signal: ctx.signal });
   if ((await unit.look()) !== unit.fingerprint) {
@@ -97,20 +106,22 @@ async function* copyFiles(
   { ctx }: MirrorRun,
   unit: MirrorFolder,
   staged: string,
-  present: string | undefined,
+  { present, goesOn }: { present: string | undefined; goesOn: boolean },
 ): AsyncGenerator<ListedFile & { sizeBytes: number }> {
   const folders = new Set([staged]);
   let doneBytes = 0;
   let writing = Promise.resolve();
   for await (const batch of batches(unit.files())) {
     ctx.signal.throwIfAborted();
-    const read = await Promise.all(batch.map((file) => readSource(file)));
+    const read = await readSources(batch);
     const small: SmallFile[] = [];
     for (const { file, sha256, bytes } of read) {
       const path = join(staged, file.path);
-      const isStaged = await hasContent(path, file.sizeBytes, sha256, ctx.signal);
+      const isStaged = goesOn && (await hasContent(path, file.sizeBytes, sha256, ctx.signal));
       // Of an earlier state, which a run that was killed or refused had begun to copy.
-      if (!isStaged && (await lstat(path).catch(ignore("ENOENT", "ENOTDIR")))) await ctx.disk.removeTree(path);
+      if (goesOn && !isStaged && (await lstat(path).catch(ignore("ENOENT", "ENOTDIR")))) {
+        await ctx.disk.removeTree(path);
+      }
       const stands = present && (await hasContent(join(present, file.path), file.sizeBytes, sha256, ctx.signal));
       if (isStaged || stands) continue;
       if (!folders.has(dirname(path))) await ctx.disk.makeDir(dirname(path));
@@ -131,32 +142,70 @@ async function* copyFiles(
   await writing;
 }
 
-/** The hash of a source file, with its content when it is small. */
-async function readSource(file: MirrorFolderFile): Promise<{ file: MirrorFolderFile; sha256: string; bytes?: Buffer }> {
-  const changed = (cause?: unknown) =>
-    new Failure("source_changing", `Cannot copy "${file.from}": it changed while it was copied`, {
-      cause,
-      hint: "Something writes into the folder. The next run goes on with what was copied.",
-    });
-  try {
-    if (file.sizeBytes <= smallBytes) {
-      const bytes = await readFile(file.from);
-      if (bytes.length !== file.sizeBytes) throw changed();
-      return { file, sha256: hash("sha256", bytes), bytes };
+interface Read {
+  readonly file: MirrorFolderFile;
+  readonly sha256: string;
+  /** Of a small one. */
+  readonly bytes?: Buffer;
+}
+
+/** The hashes of some source files, with the content of those that are small. */
+async function readSources(files: readonly MirrorFolderFile[]): Promise<Read[]> {
+  const small = files.filter(({ sizeBytes }) => sizeBytes <= smallBytes);
+  const room = Buffer.allocUnsafeSlow(small.reduce((sum, { sizeBytes }) => sum + sizeBytes + 1, 0));
+  let used = 0;
+  const read: Read[] = [];
+  for (const file of files) {
+    if (file.sizeBytes > smallBytes) {
+      read.push({ file, sha256: await hashBigSource(file) });
+      continue;
     }
-    const sum = createHash("sha256");
-    let sizeBytes = 0;
+    // One byte more than it had shows that it grew.
+    const bytes = readSmallSource(file, room.subarray(used, used + file.sizeBytes + 1));
+    used += file.sizeBytes + 1;
+    read.push({ file, sha256: hash("sha256", bytes), bytes });
+  }
+  return read;
+}
+
+/** Synchronous: the source is on a disk of this machine, where asking another thread takes longer than reading. */
+function readSmallSource(file: MirrorFolderFile, room: Buffer): Buffer {
+  let fd: number;
+  try {
+    fd = openSync(file.from, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw changed(file, error);
+    throw error;
+  }
+  try {
+    if (readSync(fd, room, 0, room.length, 0) !== file.sizeBytes) throw changed(file);
+    return room.subarray(0, file.sizeBytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function hashBigSource(file: MirrorFolderFile): Promise<string> {
+  const sum = createHash("sha256");
+  let sizeBytes = 0;
+  try {
     for await (const chunk of contentOf(file.from)) {
       sum.update(chunk);
       sizeBytes += chunk.length;
     }
-    if (sizeBytes !== file.sizeBytes) throw changed();
-    return { file, sha256: sum.digest("hex") };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw changed(error);
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw changed(file, error);
     throw error;
   }
+  if (sizeBytes !== file.sizeBytes) throw changed(file);
+  return sum.digest("hex");
 }
+
+const changed = ({ from }: MirrorFolderFile, cause?: unknown) =>
+  new Failure("source_changing", `Cannot copy "${from}": it changed while it was copied`, {
+    cause,
+    hint: "Something writes into the folder. The next run goes on with what was copied.",
+  });
 
 /** Whether a file is there with this content. */
 async function hasContent(path: string, sizeBytes: number, sha256: string, signal: AbortSignal): Promise<boolean> {
@@ -168,20 +217,17 @@ async function hasContent(path: string, sizeBytes: number, sha256: string, signa
 async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string): Promise<void> {
   let doneBytes = 0;
   for await (const files of batches(readList(folders, list))) {
-    await someAtATime(files, async ({ path, sha256 }) => {
+    await someAtATime(files, async ({ path, sha256 }, buffer) => {
       const copy = join(staged, path);
-      const found = await lstat(copy).catch(ignore("ENOENT", "ENOTDIR"));
+      const found = await proveSmall(copy, buffer).catch(ignore("ENOENT", "ENOTDIR"));
       // What the NAS had already was read when it was compared.
       if (!found) return;
-      doneBytes += found.size;
-      const actual = await sha256Of(copy, ctx.signal);
-      if (actual === sha256) return;
+      doneBytes += found.sizeBytes;
+      if (found.sha256 === sha256) return;
       throw new Failure(
         "nas_write_failed",
-        `Cannot write "${copy}": sha256 ${sha256} was sent, ${actual} was read back`,
-        {
-          hint: "The NAS, its disks or the network damage data. Nothing was published.",
-        },
+        `Cannot write "${copy}": sha256 ${sha256} was sent, ${found.sha256} was read back`,
+        { hint: "The NAS, its disks or the network damage data. Nothing was published." },
       );
     });
     ctx.progress("verifying", doneBytes);
@@ -219,10 +265,11 @@ async function removeUnlisted(
 }
 
 /** A network file system answers each call late, and each file that is open takes memory: so a few at once. */
-async function someAtATime<F>(files: readonly F[], work: (file: F) => Promise<void>): Promise<void> {
+async function someAtATime<F>(files: readonly F[], work: (file: F, buffer: Buffer) => Promise<void>): Promise<void> {
   const waiting = files.values();
   const next = async () => {
-    for (const file of waiting) await work(file);
+    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    for (const file of waiting) await work(file, buffer);
   };
   await Promise.all(Array.from({ length: 8 }, next));
 }
