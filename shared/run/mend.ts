@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { isMirror, type RunContext } from "../app.ts";
 import { type Disk, isTemporary } from "../disk.ts";
+import { toFailure } from "../failures.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { namesIn } from "../nas/points.ts";
 import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
@@ -12,9 +13,11 @@ import { pointsOf } from "./points-of.ts";
  * temporary files, a manifest whose files never came. Nothing to put right is the normal case, and changes nothing.
  * @returns What was put right, for people.
  */
-export async function mend({ ctx, type, folders, workload, config, abandoned }: AppRun): Promise<string[]> {
+export async function mend(run: AppRun): Promise<string[]> {
+  const { ctx, type, folders, workload, config, abandoned } = run;
   const mended: string[] = [];
-  const target = (await type.loadRestore()).target(ctx);
+  const restore = await type.loadRestore();
+  const target = restore.target(ctx);
   const stoppedBy = await workload.stoppedBy();
   const recovered = await target.recover(async () => {
     if (stoppedBy !== undefined) await workload.stop(stoppedBy);
@@ -24,11 +27,11 @@ export async function mend({ ctx, type, folders, workload, config, abandoned }: 
   if (recovered.action === "rolled_forward") mended.push(`the restore of ${by} was complete and was closed`);
   if (recovered.action === "cleaned") mended.push(`what ${by} had prepared beside the data was removed`);
   // Only now: an app never comes up over half-restored data.
-  if (stoppedBy !== undefined) {
-    await workload.start();
+  const isBack = stoppedBy === undefined || (await bringBack(run, restore.needsStop));
+  if (stoppedBy !== undefined && isBack) {
     mended.push(`${ctx.app.name} was brought back after run ${stoppedBy} had stopped it`);
   }
-  await workload.release();
+  if (isBack) await workload.release();
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
   await removeTemporaries(folders, ctx.disk);
   // A mirror's manifest is written when all of it is in place.
@@ -37,6 +40,25 @@ export async function mend({ ctx, type, folders, workload, config, abandoned }: 
   }
   await removeOldAsides(ctx, target, config.common.keepReplacedDays);
   return mended;
+}
+
+/**
+ * Starts the app that an earlier run has stopped. One that does not come up may be in need of other data: then a run
+ * that brings such data goes on, and starts it over that.
+ * @returns Whether it is back.
+ */
+async function bringBack({ ctx, workload }: AppRun, restoreStartsIt: boolean): Promise<boolean> {
+  try {
+    await workload.start();
+    return true;
+  } catch (error) {
+    const { operation } = ctx.run.request;
+    const bringsData = restoreStartsIt && (operation === "restore" || operation === "undo");
+    const failure = toFailure(error);
+    if (!bringsData || failure.code !== "workload_failed") throw error;
+    ctx.warn(`${ctx.app.name} did not come back with the data that it has: ${failure.message}`);
+    return false;
+  }
 }
 
 /** Set-aside data goes after its days; data of a moment that lies ahead (the clock jumped back) stays. */
