@@ -2,17 +2,19 @@ import { join } from "node:path";
 import { extractTar } from "../../shared/archive/extract.ts";
 import type { Disk } from "../../shared/disk.ts";
 import { Failure } from "../../shared/failures.ts";
-import { openReadBack } from "../../shared/nas/read-back.ts";
-import { type Archive, readArchive } from "./archive.ts";
+import { proveSmall } from "../../shared/nas/read-back.ts";
+import { type Archive, readProven } from "./archive.ts";
+import type { FolderCheck } from "./members.ts";
 
 /**
- * Unpacks an archive that was proven before into a new folder, and proves what has arrived: the archive gave the same
- * bytes as then, and every file on the disk has those that the archive gave.
+ * Unpacks an archive into a new folder, and proves it on the way: what the bytes mean, that they are those whose
+ * checksum was compared before, and that every file on the disk has those that the archive gave.
  * @returns The name of the folder in it.
  * @throws {Failure} `restore_failed`; `backup_damaged`, `backup_hostile` as `readArchive`.
  */
 export async function unpackFolder(
   archive: Archive,
+  check: FolderCheck,
   into: string,
   { disk, onBytes }: { disk: Disk; onBytes: (doneBytes: number) => void },
 ): Promise<string> {
@@ -20,7 +22,7 @@ export async function unpackFolder(
   const proven = await file.sha256();
   let root = "";
   const sent: { path: string; sha256: string }[] = [];
-  const entries = readArchive(archive, (name) => {
+  const entries = readProven(archive, check, (name) => {
     root = name;
   });
   await extractTar(entries, into, {
@@ -35,13 +37,10 @@ export async function unpackFolder(
       "The NAS or the network",
     );
   }
+  const buffer = Buffer.allocUnsafeSlow(1 << 19);
   for (const { path, sha256 } of sent) {
-    const arrived = await openReadBack(join(into, path), signal ? { signal } : {});
-    try {
-      if ((await arrived.sha256()) === sha256) continue;
-    } finally {
-      await arrived.close();
-    }
+    signal?.throwIfAborted();
+    if ((await proveSmall(join(into, path), buffer)).sha256 === sha256) continue;
     throw failed(join(into, path), "the bytes that were sent are wanted, others arrived", "This disk or its memory");
   }
   return root;

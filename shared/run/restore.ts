@@ -19,7 +19,7 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
   const target = restore.target(ctx);
   refuseUnknownPart(run, request.only);
   const point = resolveAt(request.at, await pointsOf(folders, type), request.timeZone ?? "UTC", ctx.now());
-  const { files, facts } = await openVerified(run, point, request.only);
+  const { files, facts } = await openVerified(run, restore, point, request.only);
   const wanted: PointFacts = { ...facts, ...(request.only !== undefined && { only: request.only }) };
   try {
     const described = describePoint(run, point);
@@ -142,6 +142,7 @@ function refuseUnknownPart({ ctx, type }: AppRun, only: string | undefined): voi
 /** The point's files, proven, and what is known of it. The caller closes them. */
 async function openVerified(
   run: AppRun,
+  restore: RestoreApp<unknown>,
   point: RestorePoint,
   only: string | undefined,
 ): Promise<{ files: Map<string, ReadBack>; facts: PointFacts }> {
@@ -157,7 +158,8 @@ async function openVerified(
     if (!verified) ctx.progress("verifying", done, total);
   });
   try {
-    await verifyPoint(run, await (run as PointsRun).type.loadBackup(), point, files);
+    const isProvenLater = restore.provesContent && point.manifest !== undefined;
+    await verifyPoint(run, isProvenLater ? undefined : await (run as PointsRun).type.loadBackup(), point, files);
     verified = true;
     return { files, facts: factsOf(point) };
   } catch (error) {
@@ -193,7 +195,7 @@ async function openPoint(
 /** Checksums and content, before anything of the app is touched. */
 async function verifyPoint(
   { ctx }: AppRun,
-  app: BackupApp<unknown, Source>,
+  app: BackupApp<unknown, Source> | undefined,
   point: RestorePoint,
   files: ReadonlyMap<string, ReadBack>,
 ): Promise<void> {
@@ -207,7 +209,7 @@ async function verifyPoint(
       { hint },
     );
   }
-  await app.verify(files, { ...ctx, about: aboutOf(point) }).catch((cause) => {
+  await app?.verify(files, { ...ctx, about: aboutOf(point) }).catch((cause) => {
     const failure = toFailure(cause);
     throw new Failure(failure.code, `Cannot restore ${point.id}: ${failure.message}`, {
       cause,
