@@ -15,6 +15,8 @@ export const bundleEntry = "run.cjs";
 
 /** The runner made of the sources as they are now, for Node; undefined when nobody has made one. */
 export async function bundledRunner(): Promise<string | undefined> {
+  const made = await readdir(bundles).catch(() => []);
+  if (made.length === 0) return undefined;
   const path = join(bundles, await sourcesHash(), bundleEntry);
   return access(path).then(
     () => path,
