@@ -45,27 +45,29 @@ export async function runBackup(run: PointsRun): Promise<Result> {
       staged.clear();
       return app.capture(ctx, source, stageIn(run, stagingFolder, staged, untouchedKinds(run, usable, source)));
     };
-    const captured = (await app.stops?.(ctx, source))
-      ? await whileStopped(run, async () => {
-          // What was seen while it ran need not be what it left when it stopped.
-          source = await app.examine(ctx, known);
-          return capture();
-        })
-      : await capture();
-    const files = filesOf(captured, staged, usable);
-    if (usable && files.length === usable.manifest.files.length && files.every((file) => file.taken)) {
-      return await unchanged(run, usable, published, captured, points);
-    }
-    refuseSuspicious(run, baseline, {
-      ...source,
-      ...(captured.sizeBytes !== undefined && { sizeBytes: captured.sizeBytes }),
-    });
-    for (const { kind, taken } of files) if (taken) staged.delete(kind);
-    const verified = await verifyStaged(run, app, stagingFolder, staged, captured.about);
-    // Some apps can tell only from the copy which data it is.
-    if (!source.identity && verified.identity) refuseSuspicious(run, baseline, { identity: verified.identity });
-    if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
-    return await publish(run, { source, capture: captured, files, stagingFolder, verified, points, newest });
+    const finish = async (captured: Capture): Promise<Result> => {
+      const files = filesOf(captured, staged, usable);
+      if (usable && files.length === usable.manifest.files.length && files.every((file) => file.taken)) {
+        return await unchanged(run, usable, published, captured, points);
+      }
+      refuseSuspicious(run, baseline, {
+        ...source,
+        ...(captured.sizeBytes !== undefined && { sizeBytes: captured.sizeBytes }),
+      });
+      for (const { kind, taken } of files) if (taken) staged.delete(kind);
+      const verified = await verifyStaged(run, app, stagingFolder, staged, captured.about);
+      // Some apps can tell only from the copy which data it is.
+      if (!source.identity && verified.identity) refuseSuspicious(run, baseline, { identity: verified.identity });
+      if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
+      return publish(run, { source, capture: captured, files, stagingFolder, verified, points, newest });
+    };
+    if (!(await app.stops?.(ctx, source))) return await finish(await capture());
+    const whenDown = async () => {
+      // What was seen while it ran need not be what it left when it stopped.
+      source = await app.examine(ctx, known);
+      return capture();
+    };
+    return await whileStopped(run, whenDown, finish);
   } finally {
     await ctx.disk.removeTree(stagingFolder);
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RunContext } from "../app.ts";
 import { Disk, isTemporary } from "../disk.ts";
+import { Failure } from "../failures.ts";
 import type { MirrorApp, MirrorType, MirrorUnit } from "../mirror-app.ts";
 import { mirrorManifest, mirrorPoints } from "../nas/mirror-points.ts";
 import type { AppFolders } from "../nas/nas.ts";
@@ -275,6 +276,32 @@ test("runMirror() brings the app back when the copying fails", async () => {
   };
   await expect(backUp(box)).rejects.toThrow("the disk died");
   expect(box.events).toEqual(["examine", "stop", "examine", "start"]);
+});
+
+test("runMirror() keeps what it copied when the app does not come back, and says that it did not", async () => {
+  const box = await shelf();
+  box.stops = "sync";
+  const run = runOf(box);
+  const start = () => Promise.reject(new Failure("workload_failed", "Cannot start"));
+  const failed = runMirror({ ...run, workload: { ...run.workload, start } });
+  await expect(failed).rejects.toMatchObject({ code: "workload_failed", message: expect.stringContaining("verified") });
+  expect(await readTree(box.nas)).toEqual(first);
+  await expectWhole(box);
+});
+
+test("runMirror() refuses what has become suspicious once the app is down", async () => {
+  const box = await shelf();
+  await writeTree(box.source, { "books/a/big": "x".repeat(1000) });
+  await backUp(box);
+  await writeTree(box.source, { "books/c/1": "un" });
+  box.stops = "sync";
+  const run = runOf(box);
+  const stop = () => rm(join(box.source, "books/a"), { recursive: true });
+  await expect(runMirror({ ...run, workload: { ...run.workload, stop } })).rejects.toMatchObject({
+    code: "source_smaller",
+  });
+  expect(Object.keys(await readTree(box.nas))).toContain("books/a/big");
+  await expectWhole(box);
 });
 
 test("runMirror() is postponed without stopping or copying anything", async () => {

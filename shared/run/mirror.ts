@@ -9,7 +9,7 @@ import { removeOldLists, writeMirrorSums } from "./mirror-sums.ts";
 import { describeMirror } from "./mirror-tree.ts";
 import { isKept, placeUnits, type Standing, standingUnits } from "./mirror-units.ts";
 import { whileStopped } from "./stopped.ts";
-import { refuseSuspicious } from "./suspicion.ts";
+import { type Baseline, refuseSuspicious } from "./suspicion.ts";
 
 type App = MirrorApp<unknown>;
 type Units = ReadonlyMap<string, Standing>;
@@ -29,15 +29,16 @@ export async function runMirror(run: MirrorRun): Promise<Result> {
   ctx.progress("looking at the data");
   const source = await app.examine(ctx, published);
   if (source.postponed !== undefined) return postponed(run, source.postponed);
-  refuseSuspicious(run, state.baseline ?? { identity: manifest?.identity, sourceBytes: manifest?.sourceBytes }, source);
+  refuseSuspicious(run, baselineOf(run, manifest), source);
 
   const standing = await standingUnits(run, published);
   const intact = manifest?.files.every(({ name }) => standing.has(name)) && state.gate?.pointId === manifest.id;
   if (manifest && intact && state.gate?.source === source.fingerprint) {
     return unchanged(run, app, manifest, { source, units: standing, complete: true });
   }
-  const taken = await take(run, app, source, published, standing);
-  return typeof taken === "string" ? postponed(run, taken) : publish(run, app, published, taken);
+  return take(run, app, source, published, standing, async (taken) =>
+    typeof taken === "string" ? postponed(run, taken) : publish(run, app, published, taken),
+  );
 }
 
 interface Taken {
@@ -51,7 +52,7 @@ interface Taken {
 
 /**
  * Puts the units in place, with the app stopped for as much of it as the app says.
- * @returns Why it was put off, when the app says so once it is stopped.
+ * @param finish What is done with what was taken, or why it was put off, when the app says so once it is stopped.
  */
 async function take(
   run: MirrorRun,
@@ -59,7 +60,8 @@ async function take(
   source: MirrorSource,
   { root, manifest }: PublishedMirror,
   standing: Units,
-): Promise<Taken | string> {
+  finish: (taken: Taken | string) => Promise<Result>,
+): Promise<Result> {
   const { ctx, folders } = run;
   const published = { root, ...(manifest && { manifest }) };
   const plan = await app.plan(ctx, source, published);
@@ -78,18 +80,24 @@ async function take(
   };
 
   const stops = missing.length === 0 ? "no" : ((await app.stops?.(ctx, source)) ?? "no");
-  if (stops === "no") return place(source, plan, standing);
+  if (stops === "no") return finish(await place(source, plan, standing));
   let before = standing;
   if (stops === "end") {
     const early = plan.units.filter(({ closes }) => !closes);
     before = new Map([...standing, ...(await placeUnits(run, early, root, standing)).placed]);
   }
-  return whileStopped(run, async () => {
+  const whenDown = async () => {
     // What was seen while it ran need not be what it left when it stopped.
     const now = await app.examine(ctx, published);
-    return now.postponed ?? place(now, await app.plan(ctx, now, published), before);
-  });
+    if (now.postponed !== undefined) return now.postponed;
+    refuseSuspicious(run, baselineOf(run, manifest), now);
+    return place(now, await app.plan(ctx, now, published), before);
+  };
+  return whileStopped(run, whenDown, finish);
 }
+
+const baselineOf = ({ state }: MirrorRun, manifest: Manifest | undefined): Baseline =>
+  state.baseline ?? { identity: manifest?.identity, sourceBytes: manifest?.sourceBytes };
 
 async function publish(run: MirrorRun, app: App, published: PublishedMirror, taken: Taken): Promise<Result> {
   const { ctx, state } = run;
