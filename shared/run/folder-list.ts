@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { Failure } from "../failures.ts";
 import type { AppFolders } from "../nas/nas.ts";
 
@@ -47,7 +46,11 @@ export async function* readList(folders: AppFolders, sha256: string): AsyncGener
   if (hash.digest("hex") !== sha256) {
     throw new Failure("backup_damaged", `Cannot use the list of files "${path}": it is not what it was`);
   }
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-    yield { sha256: line.slice(0, 64), path: line.slice(66) };
+  // Not by `node:readline`: it breaks lines at more characters than this, and does not pass on what reading fails with.
+  let rest = "";
+  for await (const text of createReadStream(path, { encoding: "utf8" })) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() as string;
+    for (const line of lines) yield { sha256: line.slice(0, 64), path: line.slice(66) };
   }
 }
