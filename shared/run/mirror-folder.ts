@@ -14,6 +14,7 @@ import { treeFingerprint } from "../source/tree-fingerprint.ts";
 import { walkFiles } from "../source/walk.ts";
 import type { MirrorRun } from "./app-run.ts";
 import { type ListedFile, listLine, listPath, readList } from "./folder-list.ts";
+import { incomingFolder } from "./mirror-incoming.ts";
 
 type Entry = Manifest["files"][number];
 
@@ -63,7 +64,7 @@ export async function isListed(
 export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: string): Promise<Entry> {
   const { ctx, folders } = run;
   const target = join(root, unit.path);
-  const staged = join(folders.incoming, encodeURIComponent(unit.path));
+  const staged = incomingFolder(run, unit);
   const isThere = (await lstat(target).catch(ignore("ENOENT")))?.isDirectory() ?? false;
   const goesOn = (await lstat(staged).catch(ignore("ENOENT"))) !== undefined;
   const stagedList = `${staged}.sha256`;

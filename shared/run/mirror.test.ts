@@ -1,9 +1,11 @@
+import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test } from "vitest";
 import type { RunContext } from "../app.ts";
 import { Disk, isTemporary } from "../disk.ts";
-import { Failure } from "../failures.ts";
+import { Failure, toFailure } from "../failures.ts";
 import type { MirrorApp, MirrorType, MirrorUnit } from "../mirror-app.ts";
 import { mirrorManifest, mirrorPoints } from "../nas/mirror-points.ts";
 import type { AppFolders } from "../nas/nas.ts";
@@ -11,6 +13,7 @@ import { treeFingerprint } from "../source/tree-fingerprint.ts";
 import { walkFiles } from "../source/walk.ts";
 import { createStep, type Step } from "../step.ts";
 import { boxContext, boxRun, makeNas, readTree, stepsOf, stopDeadAt, tempFolder, writeTree } from "../testing.ts";
+import { runAccept } from "./accept.ts";
 import type { MirrorRun } from "./app-run.ts";
 import { runMirror } from "./mirror.ts";
 import { mirrorTree, verifyMirror } from "./mirror-tree.ts";
@@ -405,4 +408,68 @@ test("verifyMirror() names what is missing", async () => {
   await mkdir(join(box.nas, "books/a/sub"));
   await writeFile(join(box.folders.folderSums, (await readdir(box.folders.folderSums))[0] as string), "other");
   await expect(verifyMirror(runOf(box), point as never)).rejects.toMatchObject({ code: "backup_damaged" });
+});
+
+test("runAccept() accepts nothing while a mirror's data is not to be looked at", async () => {
+  const box = await shelf();
+  await backUp(box);
+  box.state = { ...box.state, waiting: "another one than before", baseline: { sourceBytes: 1000 } };
+  box.postponed = "a download is under way";
+  expect(await runAccept(runOf(box))).toMatchObject({ outcome: "postponed", state: box.state });
+});
+
+/** A NAS of its own with so much room, when this user may mount one. */
+async function smallNas(sizeMb: number): Promise<string | undefined> {
+  const folder = await tempFolder();
+  const mounted = await promisify(execFile)("mount", ["-t", "tmpfs", "-o", `size=${sizeMb}m`, "tmpfs", folder]).then(
+    () => true,
+    () => false,
+  );
+  if (!mounted) return undefined;
+  onTestFinished(async () => void (await promisify(execFile)("umount", [folder])));
+  return folder;
+}
+
+/** A shelf whose books take 24 MB, on a NAS with room for them once. */
+async function tightShelf(sizeMb: number): Promise<Shelf | undefined> {
+  const nas = await smallNas(sizeMb);
+  if (nas === undefined) return undefined;
+  const box = await shelf("memory");
+  const { folders } = await makeNas(nas);
+  for (let at = 0; at < 24; at += 1) await writeTree(box.source, { [`books/a/${at}`]: `${at}`.padEnd(1 << 20) });
+  return { ...box, folders, root: nas, nas: join(nas, "box") };
+}
+
+test("runMirror() that was killed goes on also when there is no room for all of it twice", async ({ skip }) => {
+  const box = await tightShelf(50);
+  if (!box) return skip();
+  await writeTree(box.folders.incoming, { "books%2Fgone/1": "x".repeat(4 << 20) });
+  const interrupted = backUp(box, createStep({ onStep: stopBefore("sync the file system") }));
+  await expect(interrupted).rejects.toThrow("stopped");
+  expect(await readdir(box.folders.incoming)).toContain("books%2Fa");
+  expect((await backUp(box)).outcome).toBe("created");
+  await expectWhole(box);
+});
+
+test("runMirror() that finds no room, before or while it copies, leaves none of it taken", async ({ skip }) => {
+  for (const sizeMb of [35, 50]) {
+    const box = await tightShelf(sizeMb);
+    if (!box) return skip();
+    box.meanwhile = async () => {
+      box.meanwhile = async () => {};
+      await writeTree(box.root, { "other-app": "x".repeat(35 << 20) }).catch(() => {});
+    };
+    await writeTree(box.folders.incoming, { "books%2Fa/0": "0".padEnd(1 << 20) });
+    const failed = await backUp(box).catch(toFailure);
+    expect(failed).toMatchObject({ code: "no_space" });
+    expect(await readdir(box.folders.incoming)).toEqual([]);
+  }
+});
+
+test("runMirror() that finds nothing changed removes what a killed run had copied", async () => {
+  const box = await shelf();
+  await backUp(box);
+  await writeTree(box.folders.incoming, { "books%2Fgone/1": "of an earlier state" });
+  expect((await backUp(box)).outcome).toBe("unchanged");
+  expect(await readTree(box.folders.incoming)).toEqual({});
 });

@@ -1,3 +1,4 @@
+import { toFailure } from "../failures.ts";
 import type { MirrorApp, MirrorPlan, MirrorSource, PublishedMirror } from "../mirror-app.ts";
 import { mirrorManifest, mirrorRoot } from "../nas/mirror-points.ts";
 import { parsePointId, pointIdOf } from "../nas/naming.ts";
@@ -5,6 +6,7 @@ import { requireSpace } from "../nas/nas.ts";
 import { type Manifest, manifestPath, readManifests, sizeOf } from "../nas/points.ts";
 import type { AppRun, MirrorRun, Result } from "./app-run.ts";
 import { isMirrorRun } from "./app-run.ts";
+import { copiedBefore } from "./mirror-incoming.ts";
 import { removeOldLists, writeMirrorSums } from "./mirror-sums.ts";
 import { describeMirror } from "./mirror-tree.ts";
 import { isKept, placeUnits, type Standing, standingUnits } from "./mirror-units.ts";
@@ -34,11 +36,18 @@ export async function runMirror(run: MirrorRun): Promise<Result> {
   const standing = await standingUnits(run, published);
   const intact = manifest?.files.every(({ name }) => standing.has(name)) && state.gate?.pointId === manifest.id;
   if (manifest && intact && state.gate?.source === source.fingerprint) {
+    await copiedBefore(run, []);
     return unchanged(run, app, manifest, { source, units: standing, complete: true });
   }
-  return take(run, app, source, published, standing, async (taken) =>
-    typeof taken === "string" ? postponed(run, taken) : publish(run, app, published, taken),
-  );
+  try {
+    return await take(run, app, source, published, standing, async (taken) =>
+      typeof taken === "string" ? postponed(run, taken) : publish(run, app, published, taken),
+    );
+  } catch (error) {
+    // What does not fit is no use to the next run, and other apps' backups have to go somewhere.
+    if (toFailure(error).code === "no_space") await copiedBefore(run, []);
+    throw error;
+  }
 }
 
 interface Taken {
@@ -67,7 +76,8 @@ async function take(
   const plan = await app.plan(ctx, source, published);
   const missing = plan.units.filter((unit) => !isKept(unit, standing));
   await ctx.disk.makeDir(folders.staging);
-  await requireSpace(folders.staging, sizeOf({ files: missing }), "write the backup");
+  const neededBytes = sizeOf({ files: missing }) - (await copiedBefore(run, missing));
+  await requireSpace(folders.staging, neededBytes, "write the backup");
 
   const place = async (from: MirrorSource, wanted: MirrorPlan, before: Units): Promise<Taken> => {
     const { placed, leftOut } = await placeUnits(run, wanted.units, root, before);
