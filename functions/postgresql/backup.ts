@@ -91,7 +91,7 @@ async function writeDump(ctx: RunContext<Settings>, source: DatabaseSource, stag
   }
   const blocks: number[] = [];
   const packed = gzipBlocks(text(), {
-    level: 4,
+    level: 3,
     signal: ctx.signal,
     onBlock: (sizeBytes) => void blocks.push(sizeBytes),
   });
