@@ -35,32 +35,38 @@ export async function publishPoint(
   }
 }
 
+/** Puts a file of a restore point in the place of latest.*. As `publishCopy`. */
+export const publishLatest = (
+  folders: AppFolders,
+  { latest }: Artefact,
+  { path, ...known }: { path: string; sha256: string; takenAtMs: number },
+  disk: Disk,
+  signal?: AbortSignal,
+): Promise<void> => publishCopy(folders, { from: path, to: join(folders.backups, latest), ...known }, disk, signal);
+
 /**
- * Puts a file of a restore point in the place of latest.*: a second file with the same content, read back and
- * compared before it gets the name. Never a hard link: whoever writes into latest.* would write into the history.
+ * Makes latest.* from a file of a restore point, or such a file from latest.*: a second file with the same content,
+ * read back and compared before it gets the name. Never a hard link: whoever writes into latest.* would write into the
+ * history.
  * @throws {Failure} `backup_damaged` when the copy, and so probably the original, is not what the manifest says.
  */
-export async function publishLatest(
+export async function publishCopy(
   folders: AppFolders,
-  artefact: Artefact,
-  file: { path: string; sha256: string; takenAtMs: number },
+  { from, to, sha256, takenAtMs }: { from: string; to: string; sha256: string; takenAtMs: number },
   disk: Disk,
   signal?: AbortSignal,
 ): Promise<void> {
-  const staged = join(folders.staging, `latest-${basename(file.path)}`);
+  const staged = join(folders.staging, `copy-${basename(to)}`);
   await disk.makeDir(folders.staging);
   await disk.remove(staged);
-  await disk.copy(file.path, staged);
+  await disk.copy(from, staged);
   const actual = await sha256Of(staged, signal);
-  if (actual !== file.sha256) {
+  if (actual !== sha256) {
     await disk.remove(staged);
-    throw new Failure(
-      "backup_damaged",
-      `Cannot make ${artefact.latest} from "${file.path}": sha256 ${file.sha256} is wanted, is ${actual}`,
-    );
+    throw new Failure("backup_damaged", `Cannot make "${to}" from "${from}": sha256 ${sha256} is wanted, is ${actual}`);
   }
-  await disk.setTimes(staged, file.takenAtMs);
-  await disk.rename(staged, join(folders.backups, artefact.latest));
+  await disk.setTimes(staged, takenAtMs);
+  await disk.rename(staged, to);
 }
 
 export async function sha256Of(path: string, signal?: AbortSignal): Promise<string> {

@@ -28,6 +28,8 @@ export async function runBackup(run: PointsRun): Promise<Result> {
   const known = knownSource(run, newest);
   let source = await app.examine(ctx, known);
   const published = newest && (await ensurePublished(folders, type, newest, state.gate, ctx.disk, ctx.signal));
+  if (newest && !published) ctx.warn(`${newest.id} is damaged on the NAS, and counts for nothing any more`);
+  for (const mended of published?.mended ?? []) ctx.warn(mended);
   const baseline = await baselineOf(run, app, points);
   refuseSuspicious(run, baseline, source);
 
@@ -304,12 +306,11 @@ const gateOf = ({ fingerprint, fingerprints }: Pick<Source, "fingerprint" | "fin
 async function unchanged(
   run: PointsRun,
   newest: Good,
-  published: { fingerprints: Record<string, string>; mended: string[] },
+  published: { fingerprints: Record<string, string> },
   seen: Pick<Source, "fingerprint" | "fingerprints">,
   points: readonly RestorePoint[],
 ): Promise<Result> {
   const { ctx, state } = run;
-  for (const mended of published.mended) ctx.warn(mended);
   const { waiting: _, ...before } = state;
   return {
     outcome: "unchanged",

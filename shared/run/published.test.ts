@@ -73,15 +73,41 @@ test("ensurePublished() makes latest.* a file of its own when somebody made it a
 });
 
 test("ensurePublished() marks a point whose file is not what it was as damaged, so that it counts for nothing", async () => {
-  const { folders, ensure, gate, history } = await published();
-  await writeFile(history, `CONTENT of ${id}`);
+  const { folders, ensure, gate, history, latest } = await published();
+  for (const path of [history, latest]) await writeFile(path, `CONTENT of ${id}`);
   expect(await ensure(gate)).toBeUndefined();
   const [point] = await listPoints(folders, [boxArtefact]);
   expect(point).toMatchObject({ good: false, manifest: { damaged: { why: expect.stringContaining(name) } } });
 });
 
 test("ensurePublished() trusts fingerprints of this point only, and reads the files when it knows none", async () => {
-  const { ensure, gate, history } = await published();
-  await writeFile(history, `CONTENT of ${id}`);
+  const { ensure, gate, history, latest } = await published();
+  for (const path of [history, latest]) await writeFile(path, `CONTENT of ${id}`);
   expect(await ensure({ ...gate, pointId: "20251218-180000" })).toBeUndefined();
+});
+
+test("ensurePublished() makes the point's file again from latest.*, which may be the last good copy", async () => {
+  const { folders, ensure, gate, history } = await published();
+  await writeFile(history, `CONTENT of ${id}`);
+  const again = await ensure(gate);
+  expect(again?.mended).toEqual([expect.stringContaining("was made again from latest.box")]);
+  expect(Object.values(await readTree(folders.backups))).toEqual([`content of ${id}`, `content of ${id}`]);
+  const steps = await stepsOf(async (step) => {
+    expect((await ensure({ pointId: id, published: again?.fingerprints ?? {} }, step))?.mended).toEqual([]);
+  });
+  expect(steps).toEqual([]);
+});
+
+test("ensurePublished() marks every point that needs the damaged file, and no other", async () => {
+  const { folders, ensure, history, latest } = await published();
+  const [only] = await listPoints(folders, [boxArtefact]);
+  const [second, third] = ["20251220-180000", "20251221-180000"];
+  await makePoint(folders, second as string, { sequence: 2 });
+  await makePoint(folders, third as string, { sequence: 3, manifest: { files: only?.manifest?.files ?? [] } });
+  for (const path of [history, latest]) await writeFile(path, `CONTENT of ${id}`);
+  expect(await ensure()).toBeUndefined();
+  const points = await listPoints(folders, [boxArtefact]);
+  expect(points.filter(({ good }) => good).map((point) => point.id)).toEqual([second]);
+  const known = points.flatMap(({ manifest }) => manifest ?? []);
+  expect(known.map(({ damaged }) => damaged !== undefined)).toEqual([true, false, true]);
 });

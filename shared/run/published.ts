@@ -1,10 +1,10 @@
 import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Artefact } from "../app.ts";
-import { type Disk, isSameFile } from "../disk.ts";
+import { type Disk, ignore, isSameFile } from "../disk.ts";
 import type { AppFolders } from "../nas/nas.ts";
-import { type Manifest, manifestPath, type RestorePoint } from "../nas/points.ts";
-import { publishLatest, sha256Of } from "../nas/publish.ts";
+import { type Manifest, manifestPath, type RestorePoint, readManifests } from "../nas/points.ts";
+import { publishCopy, publishLatest, sha256Of } from "../nas/publish.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
 import type { AppState } from "./state.ts";
 
@@ -17,7 +17,8 @@ export interface Published {
 
 /**
  * Makes sure that the newest good point and latest.* are what the manifest says. What a fingerprint of the run before
- * proves untouched is not read again; latest.* is made again when it is missing or other than it was.
+ * proves untouched is not read again; latest.* is made again when it is missing or other than it was, and the point's
+ * file from latest.* when only that is what it was.
  * @returns undefined when the point itself is damaged; it is marked so, and counts for nothing from then on.
  */
 export async function ensurePublished(
@@ -40,20 +41,26 @@ export async function ensurePublished(
   };
   for (const { kind, name, sha256 } of point.manifest.files) {
     const file = point.files.find((candidate) => candidate.name === name);
-    if (!file || !(await holds(file.path, `${file.pinned ? "pinned" : "history"}/${name}`, sha256))) {
-      const damaged = { at: new Date().toISOString(), why: `"${name}" is not what it was when it was made` };
-      await disk.replace(
-        manifestPath(folders, point.id),
-        `${JSON.stringify({ ...point.manifest, damaged }, null, 2)}\n`,
-      );
+    const artefact = artefacts.find((candidate) => candidate.kind === kind);
+    const isHeld = async () =>
+      file !== undefined && holds(file.path, `${file.pinned ? "pinned" : "history"}/${name}`, sha256);
+    /** The other copy may be the last good one. */
+    const isMade = async () => {
+      const latest = artefact && join(folders.backups, artefact.latest);
+      if (!file || !latest || !(await isOther(latest, file.path))) return false;
+      if ((await sha256Of(latest, signal)) !== sha256) return false;
+      await publishCopy(folders, { from: latest, to: file.path, sha256, takenAtMs: point.takenAtMs }, disk, signal);
+      mended.push(`${name} was not what it was when it was made, and was made again from ${artefact.latest}`);
+      return isHeld();
+    };
+    if (!file || !((await isHeld()) || (await isMade()))) {
+      await markDamaged(folders, point, { name, sha256 }, disk);
       return undefined;
     }
-    const artefact = artefacts.find((candidate) => candidate.kind === kind);
     if (!artefact) continue;
     const latest = join(folders.backups, artefact.latest);
     // A link has the right content, but whoever writes into it writes into the history.
-    const isOwn = async () => (await lstat(latest)).isFile() && !(await isSameFile(latest, file.path));
-    if ((await holds(latest, artefact.latest, sha256)) && (await isOwn())) continue;
+    if ((await holds(latest, artefact.latest, sha256)) && (await isOther(latest, file.path))) continue;
     await publishLatest(folders, artefact, { path: file.path, sha256, takenAtMs: point.takenAtMs }, disk, signal);
     const fingerprint = await fingerprintOf(latest);
     if (fingerprint !== undefined) fingerprints[artefact.latest] = fingerprint;
@@ -68,6 +75,29 @@ export async function ensurePublished(
     mended.push(`${latest} was removed: ${point.id} has none`);
   }
   return { fingerprints, mended };
+}
+
+/** Marks every point that needs the file; this one last, so that a run that is killed in between is followed by one that goes on. */
+async function markDamaged(
+  folders: AppFolders,
+  { manifest }: { manifest: Manifest },
+  { name, sha256 }: { name: string; sha256: string },
+  disk: Disk,
+): Promise<void> {
+  const damaged = { at: new Date().toISOString(), why: `"${name}" is not what it was when it was made` };
+  const others = (await readManifests(folders)).filter(
+    ({ id, damaged: known, files }) =>
+      id !== manifest.id && !known && files.some((file) => file.name === name && file.sha256 === sha256),
+  );
+  for (const one of [...others, manifest]) {
+    await disk.replace(manifestPath(folders, one.id), `${JSON.stringify({ ...one, damaged }, null, 2)}\n`);
+  }
+}
+
+/** Whether a file is there that is neither a link nor this one. */
+async function isOther(path: string, file: string): Promise<boolean> {
+  const found = await lstat(path).catch(ignore("ENOENT"));
+  return found?.isFile() === true && !(await isSameFile(path, file));
 }
 
 async function fingerprintOf(path: string): Promise<string | undefined> {

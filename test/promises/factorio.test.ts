@@ -98,15 +98,33 @@ test("latest.* that somebody removed or wrote into is made again from the histor
   expect(await contentHash(latest())).toBe(good);
 });
 
-test("a history file that rots is noticed, counts for nothing, and a new backup is made though nothing changed", async () => {
-  await play(folder, 1000);
-  await backUp();
-  const path = join(places(folder).backups, "history", (await history())[0] as string);
+const rot = async (path: string) => {
   const file = await open(path, "r+");
   await file.write(Buffer.from([0xff]), 0, 1, 5000);
   await file.close();
+};
+
+test("a history file that rots is made again from latest.zip, which may be the last good copy, and that is told", async () => {
+  await play(folder, 1000);
+  await backUp();
+  const path = join(places(folder).backups, "history", (await history())[0] as string);
+  const good = await contentHash(path);
+  await rot(path);
   const { outcome } = await backUp();
-  expect(outcome.outcome).toBe("created");
+  expect(outcome).toMatchObject({
+    outcome: "unchanged",
+    warnings: [expect.stringContaining("made again from latest")],
+  });
+  expect([await contentHash(path), await contentHash(latest())]).toEqual([good, good]);
+});
+
+test("a history file that rots with latest.zip is noticed, counts for nothing, and a new backup is made though nothing changed", async () => {
+  await play(folder, 1000);
+  await backUp();
+  await rot(join(places(folder).backups, "history", (await history())[0] as string));
+  await rot(latest());
+  const { outcome } = await backUp();
+  expect(outcome).toMatchObject({ outcome: "created", warnings: [expect.stringContaining("damaged on the NAS")] });
   expect((await points()).map(({ good }) => good)).toEqual([false, true]);
 });
 
