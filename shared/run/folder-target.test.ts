@@ -399,3 +399,44 @@ test("commit() and swap() without what has to come before them are refused", asy
   await expect(target.commit()).rejects.toThrow("without swap");
   expect(await readTree(folder)).toEqual(old);
 });
+
+test("asides() tells the newest first also when the clock was set back between two restores, so that an undo undoes the last", async () => {
+  const folder = await folderWith(old);
+  const at = (runId: string, nowMs: number, incoming: Tree) =>
+    folderTarget(
+      { ...boxContext(createStep(), describeRun({ id: runId })), now: () => nowMs },
+      {
+        folder,
+        replaces: (names) => names.filter((name) => name.endsWith(".dat")),
+        unpack: async (_ctx, _files, _point, into) => writeTree(into, incoming),
+        describe: async () => ({ label: "a box" }),
+      },
+    );
+  await restore(at("run-1", 5000, fresh));
+  await restore(at("run-2", 1000, { "a.dat": "newest" }));
+  const target = at("run-3", 2000, {});
+  const [aside] = await target.asides();
+  expect(aside?.id).toBe("run-2");
+  await target.stageAside(aside as Aside);
+  await target.swap();
+  await target.commit();
+  expect(await dataOf(folder)).toEqual(restored);
+  expect((await target.asides()).map(({ id }) => id)).toEqual(["run-3", "run-1"]);
+});
+
+test("commit() that cannot tidy up afterwards has put the data in place, and the next run tidies up", async () => {
+  const folder = await folderWith(old);
+  let failing = false;
+  const onStep = (what: string) => {
+    if (failing && what.startsWith("remove tree")) throw Object.assign(new Error("EIO"), { code: "EIO" });
+  };
+  const target = targetOf(folder, createStep({ onStep }));
+  await target.stage(new Map(), point);
+  await target.swap();
+  failing = true;
+  await target.commit();
+  expect(await dataOf(folder)).toEqual(restored);
+  expect(await recoverAs("run-2", folder)).toEqual({ action: "rolled_forward", runId: "run-1" });
+  expect(await dataOf(folder)).toEqual(restored);
+  expect((await hiddenOf(folder)).filter((path) => path.startsWith("restore/"))).toEqual([]);
+});

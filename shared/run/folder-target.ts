@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunContext } from "../app.ts";
 import { ignore, isTemporary, temporaryFor } from "../disk.ts";
-import { Failure } from "../failures.ts";
+import { Failure, toFailure } from "../failures.ts";
 import { hiddenFolder, requireSpace } from "../nas/nas.ts";
 import { namesIn, parseJson, sizeOf } from "../nas/points.ts";
 import type { ReadBack } from "../nas/read-back.ts";
@@ -184,6 +184,19 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
     return record.data?.names ?? namesIn(source);
   };
 
+  const asides = async (): Promise<Aside[]> => {
+    const names = (await namesIn(replaced)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
+    const read = await Promise.all(
+      names.map(async (name): Promise<Aside[]> => {
+        const parsed = AsideRecord.safeParse(parseJson(await readFile(join(replaced, name), "utf8").catch(() => "")));
+        if (!parsed.success) return [];
+        const { runId, at, label, sizeBytes } = parsed.data;
+        return [{ id: runId, setAsideAtMs: at, label, ...(sizeBytes !== undefined && { sizeBytes }) }];
+      }),
+    );
+    return read.flat().sort((a, b) => b.setAsideAtMs - a.setAsideAtMs);
+  };
+
   return {
     async recover(stopApp): Promise<Recovered> {
       const journal = await readJournal();
@@ -260,23 +273,19 @@ export function folderTarget<Settings>(ctx: RunContext<Settings>, app: FolderApp
       if (!journal) throw new Error("commit() without swap()");
       const label = journal.out.length === 0 ? "nothing" : journal.out.join(", ");
       const { out: names, in: brought } = journal;
-      const record = { runId: ctx.run.id, at: ctx.now(), label: label.slice(0, 500), names, brought };
+      const [newest] = await asides();
+      // Their order is what an undo goes by, whatever somebody did to the clock.
+      const at = Math.max(ctx.now(), (newest?.setAsideAtMs ?? 0) + 1);
+      const record = { runId: ctx.run.id, at, label: label.slice(0, 500), names, brought };
       await disk.replace(asideRecord(ctx.run.id), JSON.stringify(record));
-      await closeCommitted(journal);
+      // From here on the data is in place, and whoever comes next closes the journal.
+      await closeCommitted(journal).catch((error) => {
+        if (toFailure(error).code === "lock_lost") throw error;
+        ctx.warn(`What the restore needed is left in "${work}" until the next run: ${(error as Error).message}`);
+      });
     },
 
-    async asides() {
-      const names = (await namesIn(replaced)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
-      const read = await Promise.all(
-        names.map(async (name): Promise<Aside[]> => {
-          const parsed = AsideRecord.safeParse(parseJson(await readFile(join(replaced, name), "utf8").catch(() => "")));
-          if (!parsed.success) return [];
-          const { runId, at, label, sizeBytes } = parsed.data;
-          return [{ id: runId, setAsideAtMs: at, label, ...(sizeBytes !== undefined && { sizeBytes }) }];
-        }),
-      );
-      return read.flat().sort((a, b) => b.setAsideAtMs - a.setAsideAtMs);
-    },
+    asides,
 
     async removeAside({ id }) {
       // Under another name first: killed in the middle, half of it would be what an undo puts in place.
