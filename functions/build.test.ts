@@ -82,13 +82,20 @@ test("a bundled runner starts programs and reads what they say", async () => {
   });
 });
 
-test("buildRunner() makes nothing twice, and removes what is older than a week", async () => {
+test("buildRunner() makes nothing twice, and removes what is older than a week, but what runs began with until now", async () => {
   const folder = await copyOfSources();
-  const old = join(folder, "build/runner/0123");
-  await mkdir(old, { recursive: true });
-  await run("touch", ["-d", "2020-01-01", old]);
+  for (const [name, day] of [
+    ["0123", "2020-01-01"],
+    ["4567", "2020-01-02"],
+    ["89ab.1.tmp", "2020-01-03"],
+  ] as const) {
+    const old = join(folder, "build/runner", name);
+    await mkdir(old, { recursive: true });
+    await run("touch", ["-d", day, old]);
+  }
   await build(folder);
-  const [made, ...others] = await readdir(join(folder, "build/runner"));
+  const [made, ...others] = (await readdir(join(folder, "build/runner"))).filter((name) => name !== "4567");
+  expect(await readdir(join(folder, "build/runner"))).toContain("4567");
   expect(others).toEqual([]);
   const entry = join(folder, "build/runner", made as string, "run.cjs");
   const { mtimeMs } = await stat(entry);

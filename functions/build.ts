@@ -92,11 +92,16 @@ function called(key: string, value: object): string {
   return `Object.assign(${call}, ${custom})`;
 }
 
+/** The newest stays however old it is: until now runs began with it, and they load parts of it when they need them. */
 async function removeOld(): Promise<void> {
   await mkdir(bundles, { recursive: true });
-  for (const name of await readdir(bundles)) {
-    const { mtimeMs } = await stat(join(bundles, name));
-    if (Date.now() - mtimeMs > keptMs) await rm(join(bundles, name), { recursive: true, force: true });
+  const found = await Promise.all(
+    (await readdir(bundles)).map(async (name) => ({ name, madeMs: (await stat(join(bundles, name))).mtimeMs })),
+  );
+  const newest = found.filter(({ name }) => !name.endsWith(".tmp")).sort((a, b) => b.madeMs - a.madeMs)[0];
+  for (const { name, madeMs } of found) {
+    if (name === newest?.name || Date.now() - madeMs <= keptMs) continue;
+    await rm(join(bundles, name), { recursive: true, force: true });
   }
 }
 
