@@ -1,4 +1,4 @@
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Game } from "../../deploy/local/lab/sdtd/game.ts";
 import type { GameSize } from "../../deploy/local/lab/sdtd/make-game.ts";
@@ -65,6 +65,3 @@ export async function beginAnew(folder: string, { world = false }: { world?: boo
   if (world) await rm(worldFolder, { recursive: true });
   await play(folder, 60, { seed: 2 });
 }
-
-/** Puts the game aside in another folder, as it is. */
-export const keepCopy = (folder: string, to: string) => cp(places(folder).userData, to, { recursive: true });
