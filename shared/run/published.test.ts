@@ -1,6 +1,7 @@
 import { link, lstat, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { historyNaming } from "../nas/naming.ts";
 import { listPoints, type Manifest, newestGood, type RestorePoint } from "../nas/points.ts";
 import { createStep, type Step } from "../step.ts";
 import { boxArtefact, boxType, makeNas, makePoint, readTree, stepsOf, testDisk } from "../testing.ts";
@@ -110,4 +111,26 @@ test("ensurePublished() marks every point that needs the damaged file, and no ot
   expect(points.filter(({ good }) => good).map((point) => point.id)).toEqual([second]);
   const known = points.flatMap(({ manifest }) => manifest ?? []);
   expect(known.map(({ damaged }) => damaged !== undefined)).toEqual([true, false, true]);
+});
+
+test("ensurePublished() removes a latest.* that the point has none of only when the history has the same", async () => {
+  const { folders, gate } = await published();
+  const lid = {
+    kind: "lid",
+    latest: "latest.lid",
+    naming: historyNaming({ prefix: "lid-", suffix: ".lid", join: "-" }),
+  };
+  const latest = join(folders.backups, lid.latest);
+  const history = join(folders.history, lid.naming.name("20251218-180000"));
+  const ensure = async () => {
+    const point = newestGood(await listPoints(folders, [boxArtefact])) as RestorePoint & { manifest: Manifest };
+    return ensurePublished(folders, { artefacts: [boxArtefact, lid] }, point, gate, testDisk(), signal);
+  };
+  await writeFile(latest, "the incumbent's");
+  await writeFile(history, "the incumbent'S");
+  expect((await ensure())?.mended).toEqual([expect.stringMatching(/latest\.lid .*stays/)]);
+  expect((await readTree(folders.backups))["latest.lid"]).toBe("the incumbent's");
+  await writeFile(history, "the incumbent's");
+  expect((await ensure())?.mended).toEqual([expect.stringContaining("latest.lid was removed")]);
+  expect(Object.keys(await readTree(folders.backups))).not.toContain("latest.lid");
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Artefact } from "../app.ts";
 import { type Disk, ignore, isSameFile } from "../disk.ts";
 import type { AppFolders } from "../nas/nas.ts";
-import { type Manifest, manifestPath, type RestorePoint, readManifests } from "../nas/points.ts";
+import { type Manifest, manifestPath, namesIn, type RestorePoint, readManifests } from "../nas/points.ts";
 import { publishCopy, publishLatest, sha256Of } from "../nas/publish.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
 import type { AppState } from "./state.ts";
@@ -66,11 +66,18 @@ export async function ensurePublished(
     if (fingerprint !== undefined) fingerprints[artefact.latest] = fingerprint;
     mended.push(`${artefact.latest} was made again from ${name}`);
   }
-  for (const { kind, latest } of artefacts) {
+  for (const artefact of artefacts) {
+    const { kind, latest } = artefact;
     if (point.manifest.files.some((file) => file.kind === kind)) continue;
     const path = join(folders.backups, latest);
     if ((await fingerprintOf(path)) === undefined) continue;
-    // It belongs to another state than the latest of the others; history/ still has it.
+    // It belongs to another state than the latest of the others.
+    if (!(await isInHistory(folders, artefact, path, signal))) {
+      mended.push(
+        `${latest} stays although ${point.id} has none, for nothing in history/ is the same: it is the last copy`,
+      );
+      continue;
+    }
     await disk.remove(path);
     mended.push(`${latest} was removed: ${point.id} has none`);
   }
@@ -92,6 +99,24 @@ async function markDamaged(
   for (const one of [...others, manifest]) {
     await disk.replace(manifestPath(folders, one.id), `${JSON.stringify({ ...one, damaged }, null, 2)}\n`);
   }
+}
+
+/** Whether a file under history/ or pinned/ has the same content. */
+async function isInHistory(
+  { history, pinned }: AppFolders,
+  { naming }: Artefact,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { size } = await stat(path);
+  const sha256 = await sha256Of(path, signal);
+  for (const folder of [history, pinned]) {
+    for (const name of (await namesIn(folder)).filter((candidate) => naming.parse(candidate))) {
+      const copy = join(folder, name);
+      if ((await stat(copy)).size === size && (await sha256Of(copy, signal)) === sha256) return true;
+    }
+  }
+  return false;
 }
 
 /** Whether a file is there that is neither a link nor this one. */
