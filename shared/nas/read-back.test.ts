@@ -1,6 +1,9 @@
+import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { readdir, truncate, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { readdir, readFile, readlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { tempFolder } from "../testing.ts";
@@ -90,4 +93,29 @@ test("openReadBack() leaves no file open that could not be read, and none that w
     await (await openReadBack(path)).close();
   }
   expect((await openFiles()).length).toBeLessThan(before.length + 10);
+});
+
+test("openReadBack() refuses what is no file, and goes on reading past the cache on that file system", async ({
+  skip,
+}) => {
+  const folder = await tempFolder("memory");
+  const path = join(folder, "file");
+  await writeFile(path, bytes);
+  const isDirect = async () => {
+    const file = await openReadBack(path);
+    try {
+      const names = await readdir("/proc/self/fd").catch(() => []);
+      const links = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => "")));
+      const at = names[links.indexOf(path)];
+      const [, flags] = /flags:\s*(\d+)/.exec(await readFile(`/proc/self/fdinfo/${at}`, "utf8").catch(() => "")) ?? [];
+      return (Number.parseInt(flags ?? "0", 8) & (constants.O_DIRECT ?? 0)) !== 0;
+    } finally {
+      await file.close();
+    }
+  };
+  if (!(await isDirect())) return skip("no file system here has a use for O_DIRECT");
+  await expect(openReadBack(folder)).rejects.toMatchObject({ code: "backup_damaged" });
+  await promisify(execFile)("mkfifo", [join(folder, "pipe")]);
+  await expect(openReadBack(join(folder, "pipe"))).rejects.toMatchObject({ code: "backup_damaged" });
+  expect(await isDirect()).toBe(true);
 });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 
 const chunkBytes = 1 << 19;
@@ -28,12 +29,19 @@ export interface ReadBack {
   close(): Promise<void>;
 }
 
-/** Opens a file for proving. The caller closes it. */
+/**
+ * Opens a file for proving. The caller closes it.
+ * @throws {Failure} `backup_damaged` when it is no file: a pipe would be waited for, for ever.
+ */
 export async function openReadBack(
   path: string,
   options: { signal?: AbortSignal; onBytes?: (n: number) => void } = {},
 ): Promise<ReadBack> {
-  const { size, dev } = await stat(path);
+  const found = await stat(path);
+  const { size, dev } = found;
+  if (!found.isFile()) {
+    throw new Failure("backup_damaged", `Cannot read "${path}": a file is wanted, is something else`);
+  }
   const file = (await openDirect(path, dev)) ?? (await open(path, constants.O_RDONLY));
   let digest: string | undefined;
 
@@ -73,10 +81,7 @@ const buffered = new Set<number>();
 /** Some file systems refuse O_DIRECT at open, others only at a read that is not aligned: both mean "buffered". */
 async function openDirect(path: string, device: number): Promise<FileHandle | undefined> {
   if (constants.O_DIRECT === undefined || buffered.has(device)) return undefined;
-  const file = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "EINVAL" || error.code === "ENOTSUP") return undefined;
-    throw error;
-  });
+  const file = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch(refused);
   if (!file) {
     buffered.add(device);
     return undefined;
@@ -84,9 +89,11 @@ async function openDirect(path: string, device: number): Promise<FileHandle | un
   try {
     await file.read(Buffer.alloc(3), 0, 3, 0);
     return file;
-  } catch {
-    buffered.add(device);
+  } catch (error) {
     await file.close();
+    // A disk that cannot read this one file says nothing of the others.
+    refused(error as NodeJS.ErrnoException);
+    buffered.add(device);
     return undefined;
   }
 }
@@ -120,6 +127,8 @@ export async function proveSmall(path: string, buffer: Buffer): Promise<{ sizeBy
 
 /** Until a file system was found that has no use for O_DIRECT: an app's files lie on one. */
 let smallFilesDirect = true;
+
+const refused = ignore("EINVAL", "ENOTSUP", "EOPNOTSUPP");
 
 async function fill(buffer: Buffer, file: FileHandle, path: string, offset: number): Promise<Buffer> {
   for (let done = 0; done < buffer.length; ) {
