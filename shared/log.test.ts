@@ -23,20 +23,3 @@ test("createLog() never writes the value of a field that holds a secret, up to t
     password: "[redacted]",
   });
 });
-
-test("createLog() writes what an error is: its own fields, its stack, its causes; and whatever JSON has no word for", () => {
-  const lines: string[] = [];
-  const log = createLog("test", "warn", { write: (line) => void lines.push(line) });
-  const cause = Object.assign(new Error("no room"), { code: "ENOSPC" });
-  const at = new Date("2025-12-19T18:00:00Z");
-  log.error({ err: new Error("a run failed", { cause }), sizeBytes: 3n, at, list: [1] });
-  log.info("not wanted");
-  expect(lines).toHaveLength(1);
-  expect(JSON.parse(lines[0] as string)).toMatchObject({
-    level: 50,
-    err: { message: "a run failed", stack: expect.stringContaining("log.test.ts"), cause: { code: "ENOSPC" } },
-    sizeBytes: "3",
-    at: "2025-12-19T18:00:00.000Z",
-    list: [1],
-  });
-});
