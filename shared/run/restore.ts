@@ -74,7 +74,7 @@ export async function runUndo(run: AppRun): Promise<Result> {
   // An undo that was killed after its commit: undoing once more would take it back.
   const done = run.abandoned?.request.operation === "undo" && aside.id === run.abandoned.id;
   if (!done) await replaceData(run, restore, target, () => target.stageAside(aside));
-  const { gate: _, waiting: __, baseline: ___, ...before } = state;
+  const { gate: _, waiting: __, baseline: ___, restored: ____, ...before } = state;
   return {
     outcome: "undone",
     message: done

@@ -338,6 +338,7 @@ test("a restore brings back the bytes and leaves nothing newer beside them; its 
   expect((await run({ operation: "undo" })).outcome.outcome).toBe("undone");
   expect((await readdir(saves)).sort()).toEqual([".keepsake", "_autosave2.zip", "homelab.zip", "readme.txt"]);
   expect((await readState(join(saves, "homelab.zip"))).tick).toBe(2000);
+  expect((await backUp()).outcome, "it is not the first backup of what was restored").toMatchObject({ warnings: [] });
   expect((await run({ operation: "undo" })).outcome.outcome).toBe("undone");
   expect(await contentHash(join(saves, "homelab.zip"))).toBe(wanted);
 });
