@@ -213,6 +213,22 @@ test("runBackup() does without an artefact that is not there, and no latest of a
   expect((await readdir(box.folders.backups)).sort()).toEqual(["history", "latest-atlas.txt", "latest-letter.txt"]);
 });
 
+test("runBackup() makes the newest point's file again from latest.* when it was cut short, and does not go back to an older point", async () => {
+  const box = await desk();
+  for (const text of ["one", "two"]) {
+    await writeTree(box.source, { "letter/text": `Dear ${text}` });
+    await backUp(box);
+  }
+  const letters = (await names(box)).filter((name) => name.endsWith("-letter.txt"));
+  await writeFile(join(box.folders.history, letters.at(-1) as string), "Dea");
+  const before = await pointsOf(box);
+  expect(before.map(({ good }) => good)).toEqual([true, false]);
+  expect((await backUp(box)).outcome).toBe("unchanged");
+  expect(box.warnings).toEqual([expect.stringContaining("made again from latest-letter.txt")]);
+  expect((await pointsOf(box)).map(({ good }) => good)).toEqual([true, true]);
+  expect((await readTree(box.folders.backups))[`history/${letters.at(-1)}`]).toBe("Dear two");
+});
+
 test("runBackup() stops the app only when something may have changed, and looks again once it is down", async () => {
   const box = await desk();
   box.stops = true;

@@ -11,7 +11,7 @@ import { openReadBack, type ReadBack } from "../nas/read-back.ts";
 import { selectExpired } from "../nas/retention.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
 import type { PointsRun, Result } from "./app-run.ts";
-import { ensurePublished } from "./published.ts";
+import { ensurePublished, mendCutShort } from "./published.ts";
 import { whileStopped } from "./stopped.ts";
 import { type Baseline, refuseSuspicious } from "./suspicion.ts";
 
@@ -23,13 +23,16 @@ export async function runBackup(run: PointsRun): Promise<Result> {
   const app: BackupApp<unknown, Source> = await type.loadBackup();
 
   ctx.progress("looking at the data");
-  const points = await listPoints(folders, type.artefacts);
+  let points = await listPoints(folders, type.artefacts);
+  const mended = await mendCutShort(folders, type, points, ctx.disk, ctx.signal);
+  if (mended.length > 0) points = await listPoints(folders, type.artefacts);
+  for (const what of mended) ctx.warn(what);
   const newest = newestGood(points) as Good | undefined;
   const known = knownSource(run, newest);
   let source = await app.examine(ctx, known);
   const published = newest && (await ensurePublished(folders, type, newest, state.gate, ctx.disk, ctx.signal));
   if (newest && !published) ctx.warn(`${newest.id} is damaged on the NAS, and counts for nothing any more`);
-  for (const mended of published?.mended ?? []) ctx.warn(mended);
+  for (const what of published?.mended ?? []) ctx.warn(what);
   const baseline = await baselineOf(run, app, points);
   refuseSuspicious(run, baseline, source);
 

@@ -84,6 +84,35 @@ export async function ensurePublished(
   return { fingerprints, mended };
 }
 
+/**
+ * Makes files of the newest point that are cut short or missing again from latest.*, before that is made from an older
+ * point. A point none of whose files is there was removed by a person, and is none.
+ * @returns What was made, for people.
+ */
+export async function mendCutShort(
+  folders: AppFolders,
+  { artefacts }: { readonly artefacts: readonly Artefact[] },
+  points: readonly RestorePoint[],
+  disk: Disk,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const newest = points.findLast(({ manifest }) => manifest && !manifest.damaged);
+  if (!newest?.manifest || newest.good) return [];
+  const mended: string[] = [];
+  for (const { kind, name, sizeBytes, sha256 } of newest.manifest.files) {
+    const there = newest.files.find((file) => file.name === name);
+    const artefact = artefacts.find((candidate) => candidate.kind === kind);
+    if (!artefact || there?.sizeBytes === sizeBytes) continue;
+    const from = join(folders.backups, artefact.latest);
+    const found = await lstat(from).catch(ignore("ENOENT"));
+    if (!found?.isFile() || found.size !== sizeBytes || (await sha256Of(from, signal)) !== sha256) continue;
+    const to = there?.path ?? join(folders.history, name);
+    await publishCopy(folders, { from, to, sha256, takenAtMs: newest.takenAtMs }, disk, signal);
+    mended.push(`${name} was cut short or gone, and was made again from ${artefact.latest}`);
+  }
+  return mended;
+}
+
 /** Marks every point that needs the file; this one last, so that a run that is killed in between is followed by one that goes on. */
 async function markDamaged(
   folders: AppFolders,
