@@ -2,7 +2,7 @@ import { createHash, hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ignore, type SmallFile } from "../disk.ts";
+import { type Disk, ignore, type SmallFile } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
@@ -243,14 +243,29 @@ async function takeOver({ ctx, folders }: MirrorRun, staged: string, target: str
     for (const { path } of files) {
       const [from, to] = [join(staged, path), join(target, path)];
       if (!(await lstat(from).catch(ignore("ENOENT", "ENOTDIR")))) continue;
-      if (!made.has(dirname(to))) await ctx.disk.makeDir(dirname(to));
+      if (!made.has(dirname(to))) {
+        await clearWay(ctx.disk, target, dirname(path));
+        await ctx.disk.makeDir(dirname(to));
+      }
       made.add(dirname(to));
+      if ((await lstat(to).catch(ignore("ENOENT")))?.isDirectory()) await ctx.disk.removeTree(to);
       moves.push({ from, to });
     }
     await ctx.disk.renameMany(moves);
   }
   await removeUnlisted({ ctx, folders }, target, list);
   await ctx.disk.syncFileSystem(target);
+}
+
+/** Removes what stands where a folder has to be: no list has both. A link leads to somebody else's files. */
+async function clearWay(disk: Disk, target: string, folder: string): Promise<void> {
+  let path = target;
+  for (const name of folder === "." ? [] : folder.split("/")) {
+    path = join(path, name);
+    const found = await lstat(path).catch(ignore("ENOENT"));
+    if (!found) return;
+    if (!found.isDirectory()) await disk.remove(path);
+  }
 }
 
 async function removeUnlisted(

@@ -473,3 +473,20 @@ test("runMirror() that finds nothing changed removes what a killed run had copie
   expect((await backUp(box)).outcome).toBe("unchanged");
   expect(await readTree(box.folders.incoming)).toEqual({});
 });
+
+test("runMirror() puts a file where a folder was in the folder on the NAS, and a folder where a file was", async () => {
+  const box = await shelf();
+  await backUp(box);
+  await rm(join(box.source, "books/a/sub"), { recursive: true });
+  await rm(join(box.source, "books/a/1"));
+  await writeTree(box.source, { "books/a/sub": "a file now", "books/a/1/deep": "a folder now" });
+  expect((await backUp(box)).outcome).toBe("created");
+  expect(await readTree(box.nas)).toEqual({
+    "books/a/1/deep": "a folder now",
+    "books/a/2": "two",
+    "books/a/sub": "a file now",
+    "books/b/1": "uno",
+    catalogue: "a\nb",
+  });
+  await expectWhole(box);
+});
