@@ -8,10 +8,19 @@ const parse = (functions: string, environment = {}) =>
 test("loadStackFile() reads the project's own stack.yml", async () => {
   const stack = await loadStackFile(`${import.meta.dirname}/../../../stack.yml`, { KEEPSAKE_TZ: "Europe/Berlin" });
   expect(stack.map(({ service, annotations }) => [service, annotations?.schedule])).toEqual([
+    ["backup-sdtd", "CRON_TZ=Europe/Berlin 0 */6 * * *"],
+    ["restore-sdtd", undefined],
     ["backup-factorio", "CRON_TZ=Europe/Berlin 0 */6 * * *"],
     ["restore-factorio", undefined],
+    ["render-mapshot", "CRON_TZ=Europe/Berlin 0 */4 * * *"],
+    ["restore-mapshot", undefined],
+    ["cleanup-mapshot", undefined],
     ["backup-postgresql", "CRON_TZ=Europe/Berlin 0 3 * * *"],
     ["restore-postgresql", undefined],
+    ["backup-open-webui", "CRON_TZ=Europe/Berlin 0 4 * * *"],
+    ["restore-open-webui", undefined],
+    ["backup-ollama", "CRON_TZ=Europe/Berlin 0 8 * * *"],
+    ["restore-ollama", undefined],
   ]);
   for (const { service, envVars, image, secrets } of stack) {
     expect({ envVars, image, secrets }).toEqual({
