@@ -94,7 +94,7 @@ const backup: Story<World> = {
   ...common,
   name: "factorio: a backup that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 14,
+  sample: 9,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder, { serve: false }),
   async lookAfterKill({ folder, known }) {
@@ -112,7 +112,7 @@ const pin: Story<World> = {
   ...backup,
   name: "factorio: pinning a point",
   request: { operation: "pin", at: "latest" },
-  sample: 5,
+  sample: 4,
   outcomes: ["pinned"],
 };
 
@@ -127,7 +127,7 @@ function restoring(
     ...common,
     name,
     request,
-    sample: 9,
+    sample: 6,
     outcomes,
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill({ folder, known }, killed) {

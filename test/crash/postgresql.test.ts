@@ -80,7 +80,7 @@ const backup: Story<World> = {
   ...common,
   name: "postgresql: a backup that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 8,
+  sample: 5,
   outcomes: ["created", "unchanged"],
   async lookAfterKill({ folder }) {
     const latest = join(nas(folder), "postgresql/backups/latest.sql.gz");
@@ -103,7 +103,7 @@ function restoring(name: string, request: RunRequest, versions: { before: number
     ...common,
     name,
     request,
-    sample: 10,
+    sample: 7,
     outcomes: ["restored", "undone", "flushed"],
     async lookAfterKill({ folder, known }, killed) {
       await expectSoundNas(nas(folder), "postgresql", app.artefacts, known);

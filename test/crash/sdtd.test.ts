@@ -158,7 +158,7 @@ const backup: Story<World> = {
   ...common,
   name: "7 Days to Die: a backup of game and world that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 12,
+  sample: 8,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder, { serve: false }),
   async lookAfterKill(world) {
@@ -178,7 +178,7 @@ function restoring(name: string, request: RunRequest, after: 1 | 2, outcomes: st
     ...common,
     name,
     request,
-    sample: 6,
+    sample: 4,
     outcomes,
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill(world, killed) {
