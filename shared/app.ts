@@ -195,10 +195,10 @@ export interface RestoreApp<Settings> {
   /** Whether the app is stopped before its data is replaced. */
   readonly needsStop: boolean;
   /**
-   * Whether its target proves what the bytes mean while it stages them, as `BackupApp.verify` does. Then a point whose
-   * checksums are known is not read twice: they say that it is what was proven when it was made.
+   * Whether a point whose files have the checksums of its manifest is not asked once more what its bytes mean
+   * (`BackupApp.verify`): that was proven when it was made, and staging reads and checks its container anyway.
    */
-  readonly provesContent?: true;
+  readonly trustsChecksums?: true;
   /** Tells the players, and gives them time. Failing here does not fail the restore; it is warned about. */
   beforeStop?(ctx: RunContext<Settings>): Promise<void>;
   /** The place where restored data goes. Opens nothing that has to be closed. */

@@ -59,58 +59,28 @@ export async function* readArchive(archive: Archive, onRoot: (root: string) => v
 }
 
 /**
- * As `readArchive`, and each file is looked at as its bytes pass; whoever takes them has taken nothing that is damaged
- * once the last entry is through.
+ * Proves all of an archive.
+ * @returns The name of the folder in it.
  * @throws {Failure} `backup_damaged`, naming the file and why, `backup_hostile`.
  */
-export async function* readProven(
-  archive: Archive,
-  check: FolderCheck,
-  onRoot: (root: string) => void,
-): AsyncGenerator<TarEntry> {
+export async function proveArchive(archive: Archive, check: FolderCheck): Promise<string> {
   let root = "";
   const entries = readArchive(archive, (name) => {
     root = name;
-    onRoot(name);
   });
   const damaged = (why: string) =>
     new Failure("backup_damaged", `Cannot vouch for "${archive.file.path}": ${why}`, {
       hint: "Look at that file in the game's folder. A region file that is moved away is begun anew by the game, and what was built there is lost.",
     });
-  for await (const entry of entries) {
-    const { path, type, sizeBytes } = entry;
+  for await (const { path, type, sizeBytes, bytes } of entries) {
     const look = type === "file" ? check.open(path.slice(root.length + 1), sizeBytes) : undefined;
-    if (!look) {
-      yield entry;
-      continue;
-    }
-    yield {
-      ...entry,
-      bytes: (async function* () {
-        for await (const piece of entry.bytes) {
-          look.update(piece);
-          yield piece;
-        }
-        const why = look.end();
-        if (why !== undefined) throw damaged(`${path}: ${why}`);
-      })(),
-    };
+    if (!look) continue;
+    for await (const piece of bytes) look.update(piece);
+    const why = look.end();
+    if (why !== undefined) throw damaged(`${path}: ${why}`);
   }
   const missing = check.missing();
   if (missing !== undefined) throw damaged(`${root}: ${missing}`);
-}
-
-/**
- * Proves all of an archive.
- * @returns The name of the folder in it.
- * @throws {Failure} As `readProven`.
- */
-export async function proveArchive(archive: Archive, check: FolderCheck): Promise<string> {
-  let root = "";
-  const entries = readProven(archive, check, (name) => {
-    root = name;
-  });
-  for await (const { bytes } of entries) for await (const _ of bytes);
   return root;
 }
 

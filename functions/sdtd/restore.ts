@@ -12,12 +12,12 @@ import { openConsole, playersOnline, say } from "./console.ts";
 import { comesWithTheGame, findGame, folderOf } from "./find-game.ts";
 import { identityOf, readHeader } from "./identity.ts";
 import { lookAt } from "./listing.ts";
-import { countsAsChange, GameCheck, WorldCheck } from "./members.ts";
+import { countsAsChange } from "./members.ts";
 import { unpackFolder } from "./unpack-folder.ts";
 
 export const restore: RestoreApp<Settings> = {
   needsStop: true,
-  provesContent: true,
+  trustsChecksums: true,
 
   async beforeStop(ctx) {
     const { telnet: settings, warnSeconds } = ctx.settings;
@@ -83,15 +83,14 @@ async function unpack(
   const [savesName, worldsName] = [await nameIn(userData, "Saves"), await nameIn(userData, "GeneratedWorlds")];
   const totalBytes = await neededBytes(files, point);
   let doneBytes = 0;
-  const put = async (kind: "save" | "world", file: ReadBack, folder: string) => {
+  const put = async (kind: string, file: ReadBack, folder: string) => {
     const before = doneBytes;
     const onBytes = (bytes: number) => {
       doneBytes = before + bytes;
       ctx.progress("unpacking", doneBytes, totalBytes);
     };
     const about = archiveAbout(point.about?.get(kind));
-    const check = kind === "save" ? new GameCheck() : new WorldCheck();
-    return unpackFolder({ file, about, signal: ctx.signal }, check, folder, { disk, onBytes });
+    return unpackFolder({ file, about, signal: ctx.signal }, folder, { disk, onBytes });
   };
 
   const told = point.label ?? (typeof point.facts?.world === "string" ? point.facts.world : undefined);

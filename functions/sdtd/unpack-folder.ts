@@ -3,18 +3,16 @@ import { extractTar } from "../../shared/archive/extract.ts";
 import type { Disk } from "../../shared/disk.ts";
 import { Failure } from "../../shared/failures.ts";
 import { proveSmall } from "../../shared/nas/read-back.ts";
-import { type Archive, readProven } from "./archive.ts";
-import type { FolderCheck } from "./members.ts";
+import { type Archive, readArchive } from "./archive.ts";
 
 /**
- * Unpacks an archive into a new folder, and proves it on the way: what the bytes mean, that they are those whose
- * checksum was compared before, and that every file on the disk has those that the archive gave.
+ * Unpacks an archive that was proven, or whose checksum is that of one that was, into a new folder, and proves what has
+ * arrived: the archive gave the same bytes as then, and every file on the disk has those that the archive gave.
  * @returns The name of the folder in it.
  * @throws {Failure} `restore_failed`; `backup_damaged`, `backup_hostile` as `readArchive`.
  */
 export async function unpackFolder(
   archive: Archive,
-  check: FolderCheck,
   into: string,
   { disk, onBytes }: { disk: Disk; onBytes: (doneBytes: number) => void },
 ): Promise<string> {
@@ -22,7 +20,7 @@ export async function unpackFolder(
   const proven = await file.sha256();
   let root = "";
   const sent: { path: string; sha256: string }[] = [];
-  const entries = readProven(archive, check, (name) => {
+  const entries = readArchive(archive, (name) => {
     root = name;
   });
   await extractTar(entries, into, {

@@ -158,8 +158,8 @@ async function openVerified(
     if (!verified) ctx.progress("verifying", done, total);
   });
   try {
-    const isProvenLater = restore.provesContent && point.manifest !== undefined;
-    await verifyPoint(run, isProvenLater ? undefined : await (run as PointsRun).type.loadBackup(), point, files);
+    const isProven = restore.trustsChecksums && point.manifest !== undefined;
+    await verifyPoint(run, isProven ? undefined : await (run as PointsRun).type.loadBackup(), point, files);
     verified = true;
     return { files, facts: factsOf(point) };
   } catch (error) {
