@@ -173,6 +173,18 @@ test("runBackup() keeps the atlas as long as any letter needs it, and then lets 
   expect((await names(box)).filter((name) => name.includes("atlas"))).toEqual(["box-Home-20251219-180009-atlas.txt"]);
 });
 
+test("runBackup() never gives a new file the name of one that outlived its point", async () => {
+  const box = await desk();
+  const { now } = box;
+  for (let n = 1; n <= 7; n += 1) {
+    // The clock is set back again and again.
+    box.now = now;
+    await writeTree(box.source, { "letter/text": `Dear ${n}`, ...(n === 7 && { "atlas/text": "Another world" }) });
+    expect((await backUp(box)).outcome).toBe("created");
+  }
+  expect((await names(box)).filter((name) => name.includes("atlas"))).toHaveLength(2);
+});
+
 test("runPin() keeps a shared file with whoever is pinned, and the other points go on counting", async () => {
   const box = await desk();
   await backUp(box);

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { BackupApp, Capture, Facts, KnownSource, Source, Stage, Verified } from "../app.ts";
+import type { Artefact, BackupApp, Capture, Facts, KnownSource, Source, Stage, Verified } from "../app.ts";
 import type { Written } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { parsePointId, pointIdOf } from "../nas/naming.ts";
@@ -219,7 +219,7 @@ async function publish(
   { source, capture, files: pointFiles, stagingFolder, verified, points, newest }: Publication,
 ): Promise<Result> {
   const { ctx, type, folders, state } = run;
-  const { id, takenAtMs } = freeId(capture.takenAtMs, points);
+  const { id, takenAtMs } = freeId(capture.takenAtMs, points, type.artefacts);
   // What is taken over from the point before is still of the same data.
   const keptIdentity = pointFiles.some(({ taken }) => taken) ? newest?.manifest.identity : undefined;
   const identity = source.identity ?? verified.identity ?? keptIdentity;
@@ -292,8 +292,16 @@ async function publish(
 }
 
 /** The id that the moment gives, or that of the next second that no point has. */
-function freeId(takenAtMs: number, points: readonly RestorePoint[]): { id: string; takenAtMs: number } {
-  const taken = new Set(points.map(({ id }) => id));
+function freeId(
+  takenAtMs: number,
+  points: readonly RestorePoint[],
+  artefacts: readonly Artefact[],
+): { id: string; takenAtMs: number } {
+  // A file that a later point has taken over keeps the moment of one that has expired.
+  const ofFiles = points.flatMap(({ files }) =>
+    files.map(({ name }) => artefacts.map(({ naming }) => naming.parse(name)?.id).find((id) => id !== undefined)),
+  );
+  const taken = new Set([...points.map(({ id }) => id), ...ofFiles]);
   for (let ms = takenAtMs; ; ms += 1000) {
     const id = pointIdOf(ms);
     if (!taken.has(id)) return { id, takenAtMs: parsePointId(id) as number };
