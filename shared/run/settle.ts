@@ -51,9 +51,10 @@ export async function settle(
   }
 }
 
-/** A restore beside production saves nobody's data. */
+/** A restore beside production saves nobody's data, and a backup that was put off saves none either. */
 function lastGoodOf({ failure, operation, restoredTo, finishedAt, outcome }: Outcome): Pick<AppState, "lastGood"> {
-  const good = !failure && (operation === "backup" || (operation === "restore" && restoredTo === undefined));
+  const saved = operation === "backup" && outcome !== "postponed";
+  const good = !failure && (saved || (operation === "restore" && restoredTo === undefined));
   return good ? { lastGood: { at: finishedAt, outcome } } : {};
 }
 

@@ -298,7 +298,11 @@ test("a download that is under way puts a backup off, one that was given up does
   const pull = await beginPull(places(folder).models, { kind: "model", key: "big", sizeBytes: 3_000_000 });
   await pull.grow();
   await addModel(places(folder).models, { name: "new", layers: [{ kind: "model", key: "n", sizeBytes: 9000 }] });
+  const statePath = join(places(folder).nas, ".keepsake/ollama/state.json");
+  const lastGood = async () => JSON.parse(await readFile(statePath, "utf8")).lastGood;
+  const before = await lastGood();
   const { outcome, steps } = await backUp();
+  expect(await lastGood(), "nothing was saved").toEqual(before);
   expect(outcome).toMatchObject({ outcome: "postponed", message: expect.stringContaining("is being downloaded") });
   expect(steps.join()).not.toMatch(/stop ollama|blobs/);
   await pull.close();
