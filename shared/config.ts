@@ -85,6 +85,11 @@ export const ConfigFile = z.strictObject({
   secrets: z.string().default("/var/openfaas/secrets"),
   /** The time zone of local times in `AT=` when the caller names none. */
   timeZone: z.string().refine(isTimeZone, 'a time zone such as "Europe/Berlin"').optional(),
+  /** Where events go, `nats://host:4222`; NATS_URL wins. Without either they are only logged. */
+  nats: z.string().optional(),
+  /** What `notify` and `status` parse themselves: nobody else has to know their settings. */
+  notify: z.record(z.string(), z.unknown()).optional(),
+  status: z.record(z.string(), z.unknown()).optional(),
   apps: z.record(AppName, z.record(z.string(), z.unknown()).nullable()).optional(),
 });
 
@@ -100,6 +105,9 @@ export interface Config {
   readonly state: string;
   readonly secrets: string;
   readonly timeZone: string;
+  readonly nats?: string;
+  readonly notify?: Readonly<Record<string, unknown>>;
+  readonly status?: Readonly<Record<string, unknown>>;
   readonly apps: readonly AppConfig[];
 }
 
@@ -164,7 +172,19 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     });
   }
   if (!file.success || problems.length > 0) throw invalid(path, problems);
-  const { nasTimeoutSeconds, timeZone, nasOwner, nas, state, secrets, apps: _, ...rest } = file.data;
+  const {
+    nasTimeoutSeconds,
+    timeZone,
+    nasOwner,
+    nas,
+    state,
+    secrets,
+    nats,
+    notify,
+    status,
+    apps: _,
+    ...rest
+  } = file.data;
   return {
     ...rest,
     path,
@@ -172,6 +192,9 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     state: resolve(path, "..", state),
     secrets: resolve(path, "..", secrets),
     ...(nasOwner && { nasOwner }),
+    ...(nats !== undefined && { nats }),
+    ...(notify && { notify }),
+    ...(status && { status }),
     nasTimeoutMs: nasTimeoutSeconds * 1000,
     // Asked for when it is needed: the answer takes a sixth of the time that a runner takes to start.
     get timeZone() {
