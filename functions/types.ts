@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { AnyAppType } from "../shared/app.ts";
 
-/** Every folder beside this file is an app type. */
+/** Every folder beside this file that knows how to restore is an app type; `notify` and `status` are not. */
 export async function typeFolders(): Promise<string[]> {
-  const entries = await readdir(import.meta.dirname, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const here = import.meta.dirname;
+  return (await readdir(here)).filter((name) => existsSync(join(here, name, "restore.ts")));
 }
 
 /** The app types: what the app.ts of each folder says. */

@@ -1,8 +1,9 @@
-import { hash } from "node:crypto";
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Disk, SmallFile } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { sha256Of } from "../nas/publish.ts";
+import { firstOther } from "../nas/read-many.ts";
 import { hostile, whyNotPath } from "./names.ts";
 import type { TarEntry } from "./tar-read.ts";
 
@@ -17,18 +18,8 @@ export interface ExtractOptions {
   /** Whether all of it is durable at the end; otherwise the caller calls `disk.syncFileSystem`. */
   sync?: boolean;
   signal?: AbortSignal;
-  /** Told of each file once it is written. */
-  onFile?: (file: ExtractedFile) => void;
   /** All content so far. */
   onBytes?: (doneBytes: number) => void;
-}
-
-export interface ExtractedFile {
-  path: string;
-  sizeBytes: number;
-  /** Lower-case hex. */
-  sha256: string;
-  mtimeMs: number;
 }
 
 export interface Extracted {
@@ -43,17 +34,18 @@ const batchBytes = 4 << 20;
 const batchEntries = 512;
 
 /**
- * Unpacks into an empty folder, which is made when it is missing. No link is ever followed: there is none in what
- * `readTar` gives, each folder is made here, no file replaces another.
+ * Unpacks into an empty folder, which is made when it is missing, and reads every file back once it is written. No link
+ * is ever followed: there is none in what `readTar` gives, each folder is made here, no file replaces another.
  * When it fails, what it has written stays; the caller removes its folder.
- * @throws {Failure} `target_exists` when the folder holds something; whatever reading `entries` throws.
+ * @throws {Failure} `target_exists` when the folder holds something; `restore_failed` when a file is not what was
+ * written; whatever reading `entries` throws.
  */
 export async function extractTar(
   entries: AsyncIterable<TarEntry>,
   into: string,
   options: ExtractOptions,
 ): Promise<Extracted> {
-  const { disk, name, modeMask = 0o777, keepTimes = true, signal, onFile, onBytes } = options;
+  const { disk, name, modeMask = 0o777, keepTimes = true, signal, onBytes } = options;
   await makeEmpty(into, disk);
   const made = new Set([""]);
   const done: Extracted = { files: 0, folders: 0, sizeBytes: 0 };
@@ -61,17 +53,13 @@ export async function extractTar(
   let batch = batches[0] as Batch;
   let writing = Promise.resolve();
 
-  const tell = (file: ExtractedFile) => {
-    done.files += 1;
-    onFile?.(file);
-  };
   /** Hands what was gathered to the disk; the next batch is filled meanwhile. */
   const flush = async () => {
     await writing;
     if (batch.length === 0) return;
     const full = batch;
-    writing = full.writeTo(disk).then(() => {
-      for (const file of full.told) tell(file);
+    writing = full.writeTo(disk, into).then(() => {
+      done.files += full.files.length;
       full.clear();
     });
     writing.catch(() => {});
@@ -103,7 +91,6 @@ export async function extractTar(
       if (sizeBytes <= smallBytes) {
         const bytes = await batch.read(entry.bytes, sizeBytes);
         batch.files.push({ path: join(into, path), bytes, ...attributes });
-        batch.told.push({ path, sizeBytes, sha256: hash("sha256", bytes), mtimeMs });
         done.sizeBytes += sizeBytes;
         onBytes?.(done.sizeBytes);
       } else {
@@ -117,7 +104,8 @@ export async function extractTar(
           onBytes: (bytes) => onBytes?.(before + bytes),
         });
         done.sizeBytes += written.sizeBytes;
-        tell({ path, sizeBytes: written.sizeBytes, sha256: written.sha256, mtimeMs });
+        done.files += 1;
+        if ((await sha256Of(join(into, path), signal)) !== written.sha256) throw otherBytes(join(into, path));
       }
     }
     await flush();
@@ -133,7 +121,6 @@ export async function extractTar(
 class Batch {
   folders: { path: string; mode?: number }[] = [];
   files: SmallFile[] = [];
-  told: ExtractedFile[] = [];
   used = 0;
   #bytes: Buffer | undefined;
 
@@ -141,9 +128,11 @@ class Batch {
     return this.folders.length + this.files.length;
   }
 
-  async writeTo(disk: Disk): Promise<void> {
+  async writeTo(disk: Disk, into: string): Promise<void> {
     await disk.makeDirs(this.folders);
     await disk.writeMany(this.files);
+    const other = await firstOther(into, this.files);
+    if (other !== undefined) throw otherBytes(other);
   }
 
   async read(chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Buffer> {
@@ -162,9 +151,14 @@ class Batch {
   clear(): void {
     this.folders = [];
     this.files = [];
-    this.told = [];
     this.used = 0;
   }
+}
+
+function otherBytes(path: string): Failure {
+  return new Failure("restore_failed", `Cannot unpack "${path}": the bytes that were sent are wanted, others arrived`, {
+    hint: "This disk or its memory damages data. Nothing was replaced.",
+  });
 }
 
 async function makeEmpty(folder: string, disk: Disk): Promise<void> {

@@ -98,36 +98,6 @@ async function openDirect(path: string, device: number): Promise<FileHandle | un
   }
 }
 
-/**
- * Proves a file of which there are many: the same as `openReadBack` and `sha256`, in four calls.
- * @param buffer What is read at once.
- * @throws {NodeJS.ErrnoException} `ENOENT`…
- */
-export async function proveSmall(path: string, buffer: Buffer): Promise<{ sizeBytes: number; sha256: string }> {
-  const direct = smallFilesDirect && constants.O_DIRECT !== undefined;
-  try {
-    const file = await open(path, constants.O_RDONLY | (direct ? constants.O_DIRECT : 0));
-    try {
-      const hash = createHash("sha256");
-      for (let sizeBytes = 0; ; ) {
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, sizeBytes);
-        if (bytesRead === 0) return { sizeBytes, sha256: hash.digest("hex") };
-        hash.update(buffer.subarray(0, bytesRead));
-        sizeBytes += bytesRead;
-      }
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (!direct || !["EINVAL", "ENOTSUP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    smallFilesDirect = false;
-    return proveSmall(path, buffer);
-  }
-}
-
-/** Until a file system was found that has no use for O_DIRECT: an app's files lie on one. */
-let smallFilesDirect = true;
-
 const refused = ignore("EINVAL", "ENOTSUP", "EOPNOTSUPP");
 
 async function fill(buffer: Buffer, file: FileHandle, path: string, offset: number): Promise<Buffer> {

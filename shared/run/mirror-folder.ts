@@ -8,7 +8,7 @@ import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { Manifest } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
-import { proveSmall } from "../nas/read-back.ts";
+import { proveMany } from "../nas/read-many.ts";
 import { contentOf } from "../source/chunks.ts";
 import { treeFingerprint } from "../source/tree-fingerprint.ts";
 import { walkFiles } from "../source/walk.ts";
@@ -22,8 +22,6 @@ type Entry = Manifest["files"][number];
 const smallBytes = 1 << 20;
 const batchBytes = 8 << 20;
 const batchFiles = 128;
-/** What is read at once of a file that is proven: most are smaller. */
-const readBytes = 1 << 18;
 
 /** Finder leaves hidden files in every folder that it shows: they are nobody's. */
 const isHidden = (path: string) => basename(path).startsWith(".");
@@ -42,11 +40,9 @@ export async function isListed(
   try {
     for await (const files of batches(readList(folders, sha256))) {
       listed += files.length;
-      let same = true;
-      await someAtATime(files, async (file) => {
-        if ((await sha256Of(join(path, file.path), signal)) !== file.sha256) same = false;
-      });
-      if (!same) return false;
+      const paths = files.map((file) => file.path);
+      const found = await proveMany(path, paths, signal);
+      if (files.some(({ sha256: wanted }, index) => found[index]?.sha256 !== wanted)) return false;
     }
   } catch {
     signal.throwIfAborted();
@@ -218,19 +214,19 @@ async function hasContent(path: string, sizeBytes: number, sha256: string, signa
 async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string): Promise<void> {
   let doneBytes = 0;
   for await (const files of batches(readList(folders, list))) {
-    await someAtATime(files, async ({ path, sha256 }, buffer) => {
-      const copy = join(staged, path);
-      const found = await proveSmall(copy, buffer).catch(ignore("ENOENT", "ENOTDIR"));
+    const paths = files.map(({ path }) => path);
+    for (const [index, found] of (await proveMany(staged, paths, ctx.signal)).entries()) {
       // What the NAS had already was read when it was compared.
-      if (!found) return;
+      if (!found) continue;
       doneBytes += found.sizeBytes;
-      if (found.sha256 === sha256) return;
+      const sent = files[index]?.sha256;
+      if (found.sha256 === sent) continue;
       throw new Failure(
         "nas_write_failed",
-        `Cannot write "${copy}": sha256 ${sha256} was sent, ${found.sha256} was read back`,
+        `Cannot write "${join(staged, paths[index] as string)}": sha256 ${sent} was sent, ${found.sha256} was read back`,
         { hint: "The NAS, its disks or the network damage data. Nothing was published." },
       );
-    });
+    }
     ctx.progress("verifying", doneBytes);
   }
 }
@@ -278,16 +274,6 @@ async function removeUnlisted(
   for await (const { path, kind } of walkFiles(folder, { skip: isHidden })) {
     if (kind === "file" && !listed.has(path)) await ctx.disk.remove(join(folder, path));
   }
-}
-
-/** A network file system answers each call late, and each file that is open takes memory: so a few at once. */
-async function someAtATime<F>(files: readonly F[], work: (file: F, buffer: Buffer) => Promise<void>): Promise<void> {
-  const waiting = files.values();
-  const next = async () => {
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
-    for (const file of waiting) await work(file, buffer);
-  };
-  await Promise.all(Array.from({ length: 8 }, next));
 }
 
 /** Several at a time: as many files as are worth it, and no more bytes than memory has room for. */
