@@ -30,6 +30,8 @@ export interface TypeBase<Settings> {
   /** What its backup function is called: `<verb>-<type>`. "backup" when absent. */
   readonly verb?: "backup" | "render";
   loadRestore(): Promise<RestoreApp<Settings>>;
+  /** How a backup is proven restorable; without it a drill cannot tell. */
+  loadDrill?(): Promise<DrillApp<Settings>>;
 }
 
 /** An app whose backups are restore points: the newest is `latest.*`, older ones are in history/. */
@@ -203,6 +205,37 @@ export interface RestoreApp<Settings> {
   beforeStop?(ctx: RunContext<Settings>): Promise<void>;
   /** The place where restored data goes. Opens nothing that has to be closed. */
   target(ctx: RunContext<Settings>): RestoreTarget;
+}
+
+/**
+ * A restore into scratch space, and the comparison of what it brought with what was recorded when the point was made.
+ * The core stages, swaps and commits with the app's own `RestoreApp.target`, given these settings.
+ */
+export interface DrillApp<Settings> {
+  /** Bytes of scratch that the restored data takes, at most. */
+  neededBytes(point: RestorePoint): number;
+  /**
+   * @param folder Empty, and gone after the drill.
+   * @throws {Failure} `tool_missing`, `no_space`…: then the drill is inconclusive.
+   */
+  open(ctx: RunContext<Settings>, point: RestorePoint, folder: string): Promise<DrillPlace<Settings>>;
+  /**
+   * Looks at what was restored. A point that has no manifest, or an older one, is compared with what it has.
+   * @param ctx Its settings are those of `open`.
+   * @returns What was compared, for people: "6 tables, 1200 rows".
+   * @throws {Failure} `backup_damaged` when it is not what was recorded.
+   */
+  compare(ctx: RunContext<Settings>, point: RestorePoint): Promise<string[]>;
+  /** Ends what a drill that was killed has left running, before its folder is removed. */
+  endLeft?(ctx: RunContext<Settings>, folder: string): Promise<void>;
+}
+
+export interface DrillPlace<Settings> {
+  /** The app's own, but with a place in scratch for its data, and without a way to the running app. */
+  readonly settings: Settings;
+  /** Overrides that are harmless there. */
+  readonly allow?: readonly Override[];
+  close?(): Promise<void>;
 }
 
 /**

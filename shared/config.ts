@@ -50,6 +50,12 @@ const common = {
   smallerThanPercent: z.number().min(0).max(100).default(50),
   /** How long the data that a restore replaced is kept. */
   keepReplacedDays: z.number().min(0).max(365).default(7),
+  /** A scrub reads so much that all of the app's backups are read back within so many days. */
+  scrubDays: z.number().min(0.01).max(365).default(7),
+  /** How fast, so that whoever else uses the NAS does not notice. */
+  scrubMegabytesPerSecond: z.number().positive().max(100_000).default(20),
+  /** Where a drill restores to; `drills` in this machine's own folder when absent. It takes the room of the app. */
+  drillFolder: z.string().optional(),
   workload: Workload.optional(),
 };
 export const CommonSettings = z.strictObject(common);
@@ -167,7 +173,7 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
       name,
       type,
       keep: isMirror(type) ? 1 : (shared.data.keep ?? type.keep),
-      common: shared.data,
+      common: withPaths(shared.data, path),
       settings: settings.data,
     });
   }
@@ -206,6 +212,12 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Not those of the workload: its lines begin with programs of their own choice. */
+function withPaths(common: AppConfig["common"], configPath: string): AppConfig["common"] {
+  const { drillFolder } = common;
+  return drillFolder === undefined ? common : { ...common, drillFolder: resolve(configPath, "..", drillFolder) };
+}
 
 /** Values that start with "./" or "../", however deep, are paths beside the configuration file. */
 function absolutePaths(value: unknown, configPath: string): unknown {

@@ -29,6 +29,8 @@ export const failures = {
   workload_failed: { status: 502, retryable: true, outcome: "failed" },
   tool_failed: { status: 502, retryable: true, outcome: "failed" },
   tool_missing: { status: 500, retryable: false, outcome: "failed" },
+  /** A backup whose bytes are what they were could not be restored into scratch space. */
+  drill_failed: { status: 500, retryable: false, outcome: "failed" },
   restore_failed: { status: 500, retryable: false, outcome: "failed" },
   cancelled: { status: 409, retryable: true, outcome: "cancelled" },
   interrupted: { status: 500, retryable: true, outcome: "interrupted" },

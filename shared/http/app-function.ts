@@ -5,8 +5,8 @@ import { Failure, failures } from "../failures.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
-import { type Operation, type RunDescription, type RunRequest, readOnlyOperations } from "../run/description.ts";
-import { lockHolder } from "../run/lock.ts";
+import { laneOf, type Operation, type RunDescription, type RunRequest } from "../run/description.ts";
+import { lockHolder, locksOf } from "../run/lock.ts";
 import type { RunView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
 import { runningOf, stateView } from "./app-view.ts";
@@ -49,13 +49,14 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
 
   /** @returns The id of the run that carries out the request: its own, or the one in progress that is the same. */
   const startOrJoin = async (run: RunDescription): Promise<string> => {
-    if (!readOnlyOperations.has(run.request.operation)) {
+    const lane = laneOf(run.request.operation);
+    if (lane !== "none") {
       const holder = await withDeadline("who is running", config.nasTimeoutMs, async () => {
         await nas.check();
-        return lockHolder(nas.app(run.app).locks);
+        return lockHolder(locksOf(nas.app(run.app), lane));
       });
-      const running = holder && holder.state !== "gone" ? holder.run : await runs.active(run.app);
-      if (running && !readOnlyOperations.has(running.request.operation)) {
+      const running = holder && holder.state !== "gone" ? holder.run : await runs.active(run.app, lane);
+      if (running) {
         if (isDeepStrictEqual(running.request, run.request) && (await runs.find(running.id))) return running.id;
         throw new Busy(running);
       }
@@ -87,7 +88,7 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
   /** The parent run in progress whose children are the same requests; undefined when there is none. */
   const runningParent = async (wanted: readonly RunDescription[]): Promise<string | undefined> => {
     for (const { app, request } of wanted) {
-      const active = await runs.active(app);
+      const active = await runs.active(app, laneOf(request.operation));
       const suffix = childId("", app);
       if (active?.id.endsWith(suffix) && isDeepStrictEqual(active.request, request))
         return active.id.slice(0, -suffix.length);

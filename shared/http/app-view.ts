@@ -2,11 +2,14 @@ import type { AppConfig, Config } from "../config.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { type Nas, openNas } from "../nas/nas.ts";
 import { newestGood, sizeOf } from "../nas/points.ts";
-import { type RunDescription, readOnlyOperations } from "../run/description.ts";
-import { lockHolder } from "../run/lock.ts";
+import type { Lane, RunDescription } from "../run/description.ts";
+import { readDrillState } from "../run/drill-state.ts";
+import { readLast } from "../run/last.ts";
+import { lockHolder, locksOf } from "../run/lock.ts";
 import { pointsOf } from "../run/points-of.ts";
-import type { AppView, StateView } from "../run/report.ts";
+import type { AppView, PointView, StateView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
+import { readScrubState } from "../run/scrub-state.ts";
 import { readState } from "../run/state.ts";
 
 /**
@@ -33,28 +36,45 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): P
   const folders = nas.app(name);
   const points = await pointsOf(folders, type);
   const state = await readState(folders);
-  const holder = await lockHolder(folders.locks);
   const newest = newestGood(points);
-  // A run that has just begun does not hold the lock yet.
-  const running = holder && holder.state !== "gone" ? holder.run : await runs.active(name);
+  const [scrub, drill] = [await readScrubState(folders), await readDrillState(folders)];
+  const [lastScrub, lastDrill] = [await readLast(folders, "scrub"), await readLast(folders, "drill")];
+  const runningIn = async (lane: Exclude<Lane, "none">) => {
+    const holder = await lockHolder(locksOf(folders, lane));
+    // A run that has just begun does not hold the lock yet.
+    const run = holder && holder.state !== "gone" ? holder.run : await runs.active(name, lane);
+    return run && runningOf(run);
+  };
+  const running = await runningIn("main");
+  const checking = [await runningIn("scrub"), await runningIn("drill")].filter((run) => run !== undefined);
   return {
     app: name,
     type: type.type,
     title: type.title,
-    points: points.toReversed().map((point) => ({
-      id: point.id,
-      takenAt: new Date(point.takenAtMs).toISOString(),
-      sizeBytes: sizeOf(point),
-      files: point.files.map((file) => file.name),
-      verified: point.good,
-      pinned: point.pinned,
-      latest: point === newest,
-      ...(point.manifest && { facts: point.manifest.facts }),
-    })),
+    points: points.toReversed().map((point): PointView => {
+      const [scrubbedAt, proven] = [scrub.scrubbedAt(point), drill.proven(point)];
+      const { damaged } = point.manifest ?? {};
+      return {
+        id: point.id,
+        takenAt: new Date(point.takenAtMs).toISOString(),
+        sizeBytes: sizeOf(point),
+        files: point.files.map((file) => file.name),
+        verified: point.good,
+        pinned: point.pinned,
+        latest: point === newest,
+        ...(point.manifest && { facts: point.manifest.facts }),
+        ...(scrubbedAt !== undefined && { scrubbedAt }),
+        ...(proven && { proven }),
+        ...(damaged && { damaged }),
+      };
+    }),
     ...(state.last && { lastOutcome: state.last }),
     ...(state.lastGood && { lastGood: state.lastGood }),
     ...(state.waiting !== undefined && { waiting: state.waiting }),
-    ...(running && !readOnlyOperations.has(running.request.operation) && { running: runningOf(running) }),
+    ...(running && { running }),
+    ...(checking.length > 0 && { checking }),
+    ...(lastScrub && { lastScrub }),
+    ...(lastDrill && { lastDrill }),
     keep,
   };
 }

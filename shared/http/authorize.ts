@@ -13,6 +13,9 @@ export function needsToken(request: RunRequest): boolean {
     case "backup":
       return request.allow.length > 0;
     case "plan":
+    // Both only read: a scrub the NAS, a drill into scratch space.
+    case "scrub":
+    case "drill":
     // What it deletes is computed from the NAS and the data alone.
     case "cleanup":
       return false;

@@ -1,4 +1,4 @@
-import type { RunDescription } from "../run/description.ts";
+import { type Lane, laneOf, type RunDescription } from "../run/description.ts";
 import type { RunLine } from "../run/report.ts";
 import type { FoundRun, Runs } from "../run/runs.ts";
 
@@ -33,8 +33,11 @@ export class MemoryRuns implements Runs {
     return run && { run, ...(progress && { progress }), ...(outcome && { outcome }) };
   }
 
-  async active(app: string): Promise<RunDescription | undefined> {
-    for (const run of this.started) if (run.app === app && !(await this.find(run.id))?.outcome) return run;
+  async active(app: string, lane: Lane): Promise<RunDescription | undefined> {
+    for (const run of this.started) {
+      const isOfLane = run.app === app && laneOf(run.request.operation) === lane;
+      if (isOfLane && !(await this.find(run.id))?.outcome) return run;
+    }
     return undefined;
   }
 

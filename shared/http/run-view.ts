@@ -59,7 +59,8 @@ const isBad = (status: string) => (badOutcomes as readonly string[]).includes(st
 function worstStatus(outcomes: readonly (Outcome | undefined)[]): RunView["status"] {
   if (outcomes.some((outcome) => outcome === undefined)) return "running";
   const all = outcomes.map((outcome) => (outcome as Outcome).outcome);
-  for (const bad of ["failed", "interrupted", "refused", "cancelled"] as const) if (all.includes(bad)) return bad;
+  for (const bad of ["failed", "interrupted", "refused", "cancelled", "inconclusive"] as const)
+    if (all.includes(bad)) return bad;
   return all.find((outcome) => outcome !== "unchanged") ?? all[0] ?? "running";
 }
 

@@ -18,7 +18,8 @@ function outcomeText(outcome: NonNullable<RunView["outcome"]>): string {
     ({ name, sizeBytes, sha256 }) => `  ${name}  ${sizeBytes} bytes  sha256 ${sha256}\n`,
   );
   const notes = [...(outcome.mended ?? []), ...outcome.warnings].map((text) => `  Note: ${text}\n`);
-  const hint = outcome.failure?.hint ? `  ${outcome.failure.hint}\n` : "";
+  const { hint: remedy } = outcome.failure ?? outcome.drill?.hindrance ?? {};
+  const hint = remedy ? `  ${remedy}\n` : "";
   return `${outcome.app}: ${outcome.outcome} in ${seconds} s. ${outcome.message}\n${files.join("")}${notes.join("")}${hint}`;
 }
 
@@ -30,19 +31,30 @@ function progressText({ phase, doneBytes, totalBytes }: Progress): string {
 
 export const stateText = (state: StateView) => state.apps.map(appText).join("\n");
 
-function appText({ app, points, lastOutcome, running, waiting }: AppView): string {
+function appText({ app, points, lastOutcome, running, checking = [], waiting }: AppView): string {
   const lines = [`${app}: ${points.length} restore points`];
-  if (running)
-    lines.push(`  ${running.operation} is running since ${running.startedAt}, started by ${running.startedBy}`);
+  for (const { operation, startedAt, startedBy } of [...(running ? [running] : []), ...checking]) {
+    lines.push(`  ${operation} is running since ${startedAt}, started by ${startedBy}`);
+  }
   if (waiting) lines.push(`  Backups wait: ${waiting}`);
   if (lastOutcome)
     lines.push(
       `  Last run: ${lastOutcome.operation} ${lastOutcome.outcome} at ${lastOutcome.finishedAt}. ${lastOutcome.message}`,
     );
-  for (const { id, takenAt, sizeBytes, verified, pinned, latest } of points) {
-    lines.push(
-      `  ${id}  ${takenAt}  ${sizeBytes} bytes${verified ? "  verified" : "  not verified"}${pinned ? "  pinned" : ""}${latest ? "  latest" : ""}`,
-    );
-  }
+  for (const point of points) lines.push(pointText(point));
   return `${lines.join("\n")}\n`;
+}
+
+function pointText(point: AppView["points"][number]): string {
+  const { id, takenAt, sizeBytes, verified, pinned, latest, scrubbedAt, proven, damaged } = point;
+  return [
+    `  ${id}`,
+    takenAt,
+    `${sizeBytes} bytes`,
+    damaged ? `damaged: ${damaged.why}` : verified ? "verified" : "not verified",
+    ...(pinned ? ["pinned"] : []),
+    ...(latest ? ["latest"] : []),
+    ...(scrubbedAt ? [`read back at ${scrubbedAt}`] : []),
+    ...(proven ? [`proven restorable at ${proven.at}, in ${(proven.tookMs / 1000).toFixed(1)} s`] : []),
+  ].join("  ");
 }

@@ -3,9 +3,10 @@ import { basename, join } from "node:path";
 import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import type { MirrorType } from "../mirror-app.ts";
+import { readMarks } from "./damage.ts";
 import { pointIdOf } from "./naming.ts";
 import type { AppFolders } from "./nas.ts";
-import { type Manifest, type RestorePoint, readManifests, sizeOf } from "./points.ts";
+import { type Manifest, type RestorePoint, readManifests, sizeOf, withMarks } from "./points.ts";
 
 type Layout = MirrorType<unknown>["mirror"];
 
@@ -27,7 +28,8 @@ export async function mirrorPoints(folders: AppFolders, layout: Layout): Promise
   const root = mirrorRoot(folders, layout);
   const anchor = await look(join(root, layout.anchor));
   if (!anchor) return [];
-  const manifest = await mirrorManifest(folders);
+  const bare = await mirrorManifest(folders);
+  const [manifest] = bare ? withMarks([bare], await readMarks(folders)) : [];
   const name = layout.folder === "." ? folders.app : basename(layout.folder);
   const point = (id: string, takenAtMs: number, sizeBytes: number) => ({
     id,

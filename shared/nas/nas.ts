@@ -37,6 +37,12 @@ export interface AppFolders {
   readonly sums: string;
   /** Checksums of a mirror's folders, a list for each. */
   readonly folderSums: string;
+  /** Marks of files and points that were found to be not what they were. */
+  readonly damaged: string;
+  /** What scrubs remember, and their locks. */
+  readonly scrub: string;
+  /** The same of drills. */
+  readonly drill: string;
 }
 
 export interface Nas {
@@ -77,6 +83,9 @@ function foldersOf(root: string, app: string): AppFolders {
     state: join(hidden, "state.json"),
     sums: join(hidden, "SHA256SUMS"),
     folderSums: join(hidden, "folders"),
+    damaged: join(hidden, "damaged"),
+    scrub: join(hidden, "scrub"),
+    drill: join(hidden, "drill"),
   };
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Artefact, Facts, PointFacts } from "../app.ts";
 import { Failure } from "../failures.ts";
+import { type DamageMark, damageOf, readMarks } from "./damage.ts";
 import { type PointId, parsePointId } from "./naming.ts";
 import type { AppFolders } from "./nas.ts";
 
@@ -38,7 +39,7 @@ export const Manifest = z.object({
     )
     .min(1),
   facts: z.record(z.string(), z.unknown()).default({}),
-  /** Set when the file was later found to be not what it was; such a point counts for nothing. */
+  /** Found later to be not what it was; such a point counts for nothing. Lies beside the manifest (`damage.ts`). */
   damaged: z.object({ at: z.string(), why: z.string() }).optional(),
 });
 export type Manifest = z.infer<typeof Manifest>;
@@ -72,7 +73,7 @@ export async function listPoints(folders: AppFolders, artefacts: readonly Artefa
   // One after the other: a NAS that hangs in the middle then holds one thread of four, not all.
   const history = await listFiles(folders.history, artefacts, false);
   const pinned = await listFiles(folders.pinned, artefacts, true);
-  const manifests = await readManifests(folders);
+  const manifests = withMarks(await readManifests(folders), await readMarks(folders));
   const files = new Map([...history, ...pinned].map((file) => [file.name, file]));
   const claimed = new Set<string>();
   const points: RestorePoint[] = [];
@@ -90,6 +91,15 @@ export async function listPoints(folders: AppFolders, artefacts: readonly Artefa
     if (first) points.push(pointOf(key, first.takenAtMs, group, { good: false, label: first.label }));
   }
   return points.sort(byAge);
+}
+
+/** Manifests with what was found out about them later. */
+export function withMarks(manifests: readonly Manifest[], marks: readonly DamageMark[]): Manifest[] {
+  if (marks.length === 0) return [...manifests];
+  return manifests.map((manifest) => {
+    const mark = damageOf(manifest, marks);
+    return mark ? { ...manifest, damaged: { at: mark.at, why: mark.why } } : manifest;
+  });
 }
 
 function pointOf(

@@ -1,5 +1,6 @@
 import { type AnyAppType, type AppType, isMirror, type RunContext } from "../app.ts";
 import type { AppConfig } from "../config.ts";
+import type { Failure } from "../failures.ts";
 import type { MirrorType } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { RunDescription } from "./description.ts";
@@ -28,9 +29,14 @@ export type MirrorRun = AppRun<MirrorType<unknown>>;
 
 export const isMirrorRun = (run: AppRun): run is MirrorRun => isMirror(run.type);
 
+/** How a procedure ended; one that failed and has something to tell beside its failure. */
+export type Ended = Result & { readonly failure?: Failure };
+
 /** How a procedure ended well; failures are thrown. */
 export interface Result
-  extends Partial<Pick<Outcome, "point" | "previousSizeBytes" | "removed" | "pointCount" | "plan" | "restoredTo">> {
+  extends Partial<
+    Pick<Outcome, "point" | "previousSizeBytes" | "removed" | "pointCount" | "plan" | "restoredTo" | "scrub" | "drill">
+  > {
   readonly outcome: Outcome["outcome"];
   readonly message: string;
   readonly state?: AppState;

@@ -27,6 +27,8 @@ export const BackupRequest = z.discriminatedUnion("operation", [
   z.strictObject({ operation: z.literal("unpin"), app, at: at.unwrap(), timeZone }),
   z.strictObject({ operation: z.literal("accept"), app }),
   z.strictObject({ operation: z.literal("flush"), app }),
+  /** Reads what is due back against its checksums; everything with `all`. */
+  z.strictObject({ operation: z.literal("scrub"), app, all: z.boolean().default(false) }),
 ]);
 
 /** What a restore function may be asked to do. */
@@ -43,6 +45,8 @@ export const RestoreRequest = z.discriminatedUnion("operation", [
   /** What a restore would replace by what; changes nothing, takes no lock. */
   z.strictObject({ operation: z.literal("plan"), app, at, timeZone, only }),
   z.strictObject({ operation: z.literal("undo"), app }),
+  /** Restores a backup into scratch space and compares it; without `at` the newest and older ones take turns. */
+  z.strictObject({ operation: z.literal("drill"), app, at, timeZone }),
 ]);
 
 /** What a cleanup function may be asked to do. */
@@ -71,5 +75,14 @@ export const RunDescription = z.object({
 });
 export type RunDescription = z.infer<typeof RunDescription>;
 
-/** Operations that only look: no lock, no outcome record, no event. */
-export const readOnlyOperations: ReadonlySet<Operation> = new Set(["plan"]);
+/**
+ * Runs that get into each other's way share a lane, which has one lock: at most one of them runs at a time.
+ * "main" changes backups or the app's data. Scrubs and drills only read, so each has a lane of its own, and neither
+ * blocks a backup or a restore. "none": only looks; no lock, no outcome record, no event.
+ */
+export type Lane = "main" | "scrub" | "drill" | "none";
+
+export function laneOf(operation: Operation): Lane {
+  if (operation === "scrub" || operation === "drill") return operation;
+  return operation === "plan" ? "none" : "main";
+}

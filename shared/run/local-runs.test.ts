@@ -156,7 +156,7 @@ test("find() and follow() say of a killed runner that it was interrupted, with w
     progress: { phase: "copying" },
     outcome: { outcome: "interrupted", failure: { code: "interrupted", retryable: true } },
   });
-  expect(await runs.active("box")).toBeUndefined();
+  expect(await runs.active("box", "main")).toBeUndefined();
 });
 
 test("find() says of a runner that could not be started at all that it was interrupted", async () => {
@@ -164,7 +164,7 @@ test("find() says of a runner that could not be started at all that it was inter
   const runs = localRuns(folder, ["/not/there/node"]);
   await expect(runs.start(run)).rejects.toMatchObject({ code: "ENOENT" });
   expect(await runs.find(run.id)).toMatchObject({ outcome: { outcome: "interrupted" } });
-  expect(await runs.active("box")).toBeUndefined();
+  expect(await runs.active("box", "main")).toBeUndefined();
 });
 
 test("find() says of a runner that ended at once without a word that it was interrupted", async () => {
@@ -187,10 +187,10 @@ test("cancel() sends SIGTERM, so that the runner ends with an outcome; there is 
 test("active() tells of a run of the app that goes on, and of no other app's", async () => {
   const { runs, go } = await lab();
   await runs.start(run);
-  expect((await runs.active("box"))?.id).toBe(run.id);
-  expect(await runs.active("other")).toBeUndefined();
+  expect((await runs.active("box", "main"))?.id).toBe(run.id);
+  expect(await runs.active("other", "main")).toBeUndefined();
   await go();
-  await expect.poll(() => runs.active("box")).toBeUndefined();
+  await expect.poll(() => runs.active("box", "main")).toBeUndefined();
 });
 
 test("A run outlives whoever started it, and is joined again by the next one (a restarted gateway lost runs elsewhere)", async () => {

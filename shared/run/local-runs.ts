@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../failures.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
-import { RunDescription } from "./description.ts";
+import { type Lane, laneOf, RunDescription } from "./description.ts";
 import { identify, ownIdentity, ProcessIdentity, stateOf } from "./process-identity.ts";
 import { type Outcome, type Progress, RunLine } from "./report.ts";
 import type { FoundRun, Runs } from "./runs.ts";
@@ -22,7 +22,9 @@ const keptRuns = 300;
  */
 export function localRuns(folder: string, command: Command | (() => Promise<Command>)): Runs {
   const pathOf = (id: string, file: string) => join(folder, id, file);
+  /** The last run of each app in each lane. */
   const latest = new Map<string, string>();
+  const laneKey = (app: string, lane: Lane) => `${app} ${lane}`;
   /** Runs that are being started from here: nobody else is told of one before it can be found. */
   const starting = new Map<string, Promise<boolean>>();
 
@@ -49,7 +51,7 @@ export function localRuns(folder: string, command: Command | (() => Promise<Comm
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
       throw error;
     }
-    latest.set(run.app, run.id);
+    latest.set(laneKey(run.app, laneOf(run.request.operation)), run.id);
     await writeFile(pathOf(run.id, "starter.json"), JSON.stringify(await ownIdentity()));
     await mkdir(openFolder(folder), { recursive: true, mode: 0o700 });
     await writeFile(join(openFolder(folder), run.id), "");
@@ -94,8 +96,8 @@ export function localRuns(folder: string, command: Command | (() => Promise<Comm
       return begun;
     },
 
-    async active(app) {
-      const id = latest.get(app);
+    async active(app, lane) {
+      const id = latest.get(laneKey(app, lane));
       const found = id === undefined ? undefined : await find(id);
       return found && !found.outcome ? found.run : undefined;
     },

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import type { AppFolders } from "../nas/nas.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
-import { RunDescription } from "./description.ts";
+import { type Lane, RunDescription } from "./description.ts";
 import { ProcessIdentity, stateOf } from "./process-identity.ts";
 
 /*
@@ -31,6 +32,10 @@ export interface Holder {
   readonly holder: ProcessIdentity;
   readonly state: "alive" | "gone" | "unknown";
 }
+
+/** Where the locks of a lane are. */
+export const locksOf = (folders: AppFolders, lane: Exclude<Lane, "none">): string =>
+  lane === "main" ? folders.locks : join(folders[lane], "locks");
 
 /** Who holds the lock; undefined when nobody does. A holder that is gone left its run unfinished. */
 export async function lockHolder(folder: string): Promise<Holder | undefined> {

@@ -1,6 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { MirrorFile, MirrorFolder, MirrorUnit, PublishedMirror } from "../mirror-app.ts";
+import { clearMark, isMarked, readMarks } from "../nas/damage.ts";
 import { type Manifest, sizeOf } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
@@ -23,6 +24,7 @@ export async function standingUnits(
   const { state, ctx, folders } = run;
   const known = state.gate?.pointId === manifest?.id ? (state.gate?.published ?? {}) : {};
   const standing = new Map<string, Standing>();
+  const marks = await readMarks(folders);
   for (const entry of manifest?.files ?? []) {
     const path = join(root, entry.name);
     const fingerprint = await unitFingerprint(entry.kind, path);
@@ -33,7 +35,11 @@ export async function standingUnits(
         ? isListed(folders, entry, path, ctx.signal)
         : (await sha256Of(path, ctx.signal)) === entry.sha256;
     };
-    if (known[entry.name] === fingerprint || (await isSame())) standing.set(entry.name, { entry, fingerprint });
+    // Bytes that a scrub found rotten have the fingerprint that they always had.
+    const isRotten = isMarked(marks, entry);
+    if (!(known[entry.name] === fingerprint && !isRotten) && !(await isSame())) continue;
+    if (isRotten) await clearMark(folders, entry, ctx.disk);
+    standing.set(entry.name, { entry, fingerprint });
   }
   return standing;
 }
@@ -65,6 +71,7 @@ export async function placeUnits(
   root: string,
   standing: ReadonlyMap<string, Standing>,
 ): Promise<{ placed: Map<string, Standing>; leftOut: string[] }> {
+  const marks = await readMarks(run.folders);
   const placed = new Map<string, Standing>();
   const leftOut: string[] = [];
   const totalBytes = sizeOf({ files: units.filter((unit) => !isKept(unit, standing)) });
@@ -85,6 +92,7 @@ export async function placeUnits(
     if (missing !== undefined) ctx.warn(`"${unit.path}" is left out: it needs "${missing}"`);
     const entry = missing === undefined ? await place({ ...run, ctx }, unit, root, kept) : undefined;
     const fingerprint = entry && (await unitFingerprint(unit.kind, join(root, unit.path)));
+    if (entry && isMarked(marks, entry)) await clearMark(run.folders, entry, ctx.disk);
     if (entry && fingerprint !== undefined) placed.set(unit.path, { entry, fingerprint });
     else leftOut.push(unit.path);
     doneBytes += unit.sizeBytes;

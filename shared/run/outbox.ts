@@ -2,7 +2,7 @@ import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Event, eventOf } from "../../events/event.ts";
 import type { Publisher } from "../../events/publisher.ts";
-import type { Disk } from "../disk.ts";
+import { type Disk, ignore } from "../disk.ts";
 import type { Logger } from "../log.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
 import type { Outcome } from "./report.ts";
@@ -31,7 +31,11 @@ export async function recordOutcome(folders: OutboxFolders, outcome: Outcome, di
   const event = eventOf(outcome);
   if (await exists(join(folders.runs, recordName(event)))) return false;
   await disk.makeDir(folders.outbox);
-  return disk.createExclusive(join(folders.outbox, recordName(event)), `${JSON.stringify(event, null, 2)}\n`);
+  const path = join(folders.outbox, recordName(event));
+  const text = `${JSON.stringify(event, null, 2)}\n`;
+  // A run of another lane clears temporary files away (`mend.ts`), once, at its start.
+  const created = await disk.createExclusive(path, text).catch(ignore("ENOENT"));
+  return created ?? disk.createExclusive(path, text);
 }
 
 /** Whether an outcome of this run is recorded, told or not. */
@@ -61,10 +65,10 @@ export async function flushOutbox(
       log.warn({ err: error, event: event.id }, "an outcome could not be told; it waits");
       break;
     }
-    // What a power cut brings back is told again, under the same id.
-    await disk.rename(join(folders.outbox, recordName(event)), join(folders.runs, recordName(event)), {
-      durable: false,
-    });
+    // What a power cut brings back is told again, under the same id. A run of another lane may have told it as well.
+    await disk
+      .rename(join(folders.outbox, recordName(event)), join(folders.runs, recordName(event)), { durable: false })
+      .catch(ignore("ENOENT"));
     told += 1;
   }
   if (told > 0) await trimRuns(folders, disk);

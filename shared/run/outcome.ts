@@ -1,6 +1,6 @@
 import type { AppConfig } from "../config.ts";
-import { type Failure, failures } from "../failures.ts";
-import type { Result } from "./app-run.ts";
+import { failures } from "../failures.ts";
+import type { Ended } from "./app-run.ts";
 import type { RunDescription } from "./description.ts";
 import type { Outcome } from "./report.ts";
 
@@ -8,7 +8,7 @@ import type { Outcome } from "./report.ts";
 export function outcomeOf(
   run: RunDescription,
   app: AppConfig | undefined,
-  { state: _, ...result }: Result & { failure?: Failure },
+  { state: _, ...result }: Ended,
   { now, warnings, mended }: { now: () => number; warnings: string[]; mended: string[] },
 ): Outcome {
   const { failure, ...rest } = result;

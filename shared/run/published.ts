@@ -2,8 +2,9 @@ import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Artefact } from "../app.ts";
 import { type Disk, ignore, isSameFile } from "../disk.ts";
+import { clearMark, isMarked, markDamage, readMarks } from "../nas/damage.ts";
 import type { AppFolders } from "../nas/nas.ts";
-import { type Manifest, manifestPath, namesIn, type RestorePoint, readManifests } from "../nas/points.ts";
+import { type Manifest, namesIn, type RestorePoint } from "../nas/points.ts";
 import { publishCopy, publishLatest, sha256Of } from "../nas/publish.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
 import type { AppState } from "./state.ts";
@@ -19,7 +20,7 @@ export interface Published {
  * Makes sure that the newest good point and latest.* are what the manifest says. What a fingerprint of the run before
  * proves untouched is not read again; latest.* is made again when it is missing or other than it was, and the point's
  * file from latest.* when only that is what it was.
- * @returns undefined when the point itself is damaged; it is marked so, and counts for nothing from then on.
+ * @returns undefined when the point itself is damaged; it is marked so, as every point that needs the file, and counts for nothing from then on.
  */
 export async function ensurePublished(
   folders: AppFolders,
@@ -32,10 +33,14 @@ export async function ensurePublished(
   const fingerprints: Record<string, string> = {};
   const mended: string[] = [];
   const known = gate?.pointId === point.id ? gate.published : {};
+  const marks = await readMarks(folders);
+  const suspects = new Set(marks.flatMap((mark) => ("name" in mark ? [mark.name] : [])));
   const holds = async (path: string, key: string, sha256: string): Promise<boolean> => {
     const fingerprint = await fingerprintOf(path);
     if (fingerprint === undefined) return false;
-    if (known[key] !== fingerprint && (await sha256Of(path, signal)) !== sha256) return false;
+    // Bytes that a scrub found rotten have the fingerprint that they always had.
+    const isKnown = known[key] === fingerprint && !suspects.has(key);
+    if (!isKnown && (await sha256Of(path, signal)) !== sha256) return false;
     fingerprints[key] = fingerprint;
     return true;
   };
@@ -54,7 +59,8 @@ export async function ensurePublished(
       return isHeld();
     };
     if (!file || !((await isHeld()) || (await isMade()))) {
-      await markDamaged(folders, point, { name, sha256 }, disk);
+      const why = `"${name}" is not what it was when it was made`;
+      await markDamage(folders, { name, sha256, at: new Date().toISOString(), why, by: "backup" }, disk);
       return undefined;
     }
     if (!artefact) continue;
@@ -81,12 +87,16 @@ export async function ensurePublished(
     await disk.remove(path);
     mended.push(`${latest} was removed: ${point.id} has none`);
   }
+  // All of them are what they have to be by now.
+  for (const mark of marks) {
+    if ("name" in mark && artefacts.some(({ latest }) => latest === mark.name)) await clearMark(folders, mark, disk);
+  }
   return { fingerprints, mended };
 }
 
 /**
- * Makes files of the newest point that are cut short or missing again from latest.*, before that is made from an older
- * point. A point none of whose files is there was removed by a person, and is none.
+ * Makes files of the newest point that are cut short, missing or known to be rotten again from latest.*, before that is
+ * made from an older point. A point none of whose files is there was removed by a person, and is none.
  * @returns What was made, for people.
  */
 export async function mendCutShort(
@@ -96,38 +106,30 @@ export async function mendCutShort(
   disk: Disk,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const newest = points.findLast(({ manifest }) => manifest && !manifest.damaged);
-  if (!newest?.manifest || newest.good) return [];
+  if (points.findLast(({ manifest }) => manifest)?.good) return [];
+  const marks = await readMarks(folders);
   const mended: string[] = [];
-  for (const { kind, name, sizeBytes, sha256 } of newest.manifest.files) {
-    const there = newest.files.find((file) => file.name === name);
-    const artefact = artefacts.find((candidate) => candidate.kind === kind);
-    if (!artefact || there?.sizeBytes === sizeBytes) continue;
-    const from = join(folders.backups, artefact.latest);
-    const found = await lstat(from).catch(ignore("ENOENT"));
-    if (!found?.isFile() || found.size !== sizeBytes || (await sha256Of(from, signal)) !== sha256) continue;
-    const to = there?.path ?? join(folders.history, name);
-    await publishCopy(folders, { from, to, sha256, takenAtMs: newest.takenAtMs }, disk, signal);
-    mended.push(`${name} was cut short or gone, and was made again from ${artefact.latest}`);
+  for (const { manifest, files, takenAtMs, good } of points.toReversed()) {
+    if (good) break;
+    for (const file of manifest?.files ?? []) {
+      const { kind, name, sizeBytes, sha256 } = file;
+      const there = files.find((candidate) => candidate.name === name);
+      const artefact = artefacts.find((candidate) => candidate.kind === kind);
+      const isRotten = isMarked(marks, file);
+      if (!artefact || (there?.sizeBytes === sizeBytes && !isRotten)) continue;
+      const from = join(folders.backups, artefact.latest);
+      const found = await lstat(from).catch(ignore("ENOENT"));
+      if (!found?.isFile() || found.size !== sizeBytes || (await sha256Of(from, signal)) !== sha256) continue;
+      const to = there?.path ?? join(folders.history, name);
+      await publishCopy(folders, { from, to, sha256, takenAtMs }, disk, signal);
+      if (isRotten) await clearMark(folders, file, disk);
+      const what = there?.sizeBytes === sizeBytes ? "rotten" : "cut short or gone";
+      mended.push(`${name} was ${what}, and was made again from ${artefact.latest}`);
+    }
+    // Of older ones latest.* has nothing.
+    if (manifest && !manifest.damaged) break;
   }
   return mended;
-}
-
-/** Marks every point that needs the file; this one last, so that a run that is killed in between is followed by one that goes on. */
-async function markDamaged(
-  folders: AppFolders,
-  { manifest }: { manifest: Manifest },
-  { name, sha256 }: { name: string; sha256: string },
-  disk: Disk,
-): Promise<void> {
-  const damaged = { at: new Date().toISOString(), why: `"${name}" is not what it was when it was made` };
-  const others = (await readManifests(folders)).filter(
-    ({ id, damaged: known, files }) =>
-      id !== manifest.id && !known && files.some((file) => file.name === name && file.sha256 === sha256),
-  );
-  for (const one of [...others, manifest]) {
-    await disk.replace(manifestPath(folders, one.id), `${JSON.stringify({ ...one, damaged }, null, 2)}\n`);
-  }
 }
 
 /** Whether a file under history/ or pinned/ has the same content. */

@@ -55,8 +55,47 @@ export type Plan = z.infer<typeof Plan>;
 /** How runs end. The first group went well, the second did not. */
 export const goodOutcomes = [
   "created", "unchanged", "postponed", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "cleaned", "planned",
+  "scrubbed", "proven",
 ] as const; // biome-ignore format: one line reads better
+/** A drill that could not tell: nothing is known to be wrong, and nothing was proven. */
+export const openOutcomes = ["inconclusive"] as const;
 export const badOutcomes = ["refused", "failed", "cancelled", "interrupted"] as const;
+
+const failure = z.object({
+  code: z.enum(Object.keys(failures) as [keyof typeof failures, ...(keyof typeof failures)[]]),
+  message: z.string(),
+  hint: z.string().optional(),
+  retryable: z.boolean(),
+});
+
+/** What a scrub found. */
+export const ScrubFinding = z.object({
+  /** What this run read back. */
+  files: z.number(),
+  bytes: z.number(),
+  /** All that there is to read back, in turn. */
+  totalFiles: z.number(),
+  totalBytes: z.number(),
+  /** The oldest moment at which one of all these was read back; absent while some never were. */
+  allSince: z.string().optional(),
+  /** Paths below the export that are not what they were, or are missing, with why; known ones too. */
+  damaged: z.array(z.object({ file: z.string(), why: z.string() })),
+  /** Ids of the restore points that are still good, newest first. */
+  good: z.array(z.string()),
+});
+export type ScrubFinding = z.infer<typeof ScrubFinding>;
+
+/** What a drill found out. */
+export const DrillFinding = z.object({
+  pointId: z.string().optional(),
+  /** How long verifying and restoring took: the recovery time to expect. Absent when it did not come to its end. */
+  tookMs: z.number().optional(),
+  /** What was compared with what was recorded, for people: "6 tables, 1200 rows". */
+  compared: z.array(z.string()),
+  /** Of an inconclusive one: why it could not tell, and what to do. */
+  hindrance: failure.optional(),
+});
+export type DrillFinding = z.infer<typeof DrillFinding>;
 
 export const Outcome = z.object({
   type: z.literal("outcome"),
@@ -65,7 +104,7 @@ export const Outcome = z.object({
   app: z.string(),
   title: z.string(),
   operation: z.string(),
-  outcome: z.enum([...goodOutcomes, ...badOutcomes]),
+  outcome: z.enum([...goodOutcomes, ...openOutcomes, ...badOutcomes]),
   startedAt: z.string(),
   startedBy: z.string(),
   finishedAt: z.string(),
@@ -73,14 +112,7 @@ export const Outcome = z.object({
   /** One sentence for people: what happened. */
   message: z.string(),
   /** With a bad outcome: what went wrong, and what to do. */
-  failure: z
-    .object({
-      code: z.enum(Object.keys(failures) as [keyof typeof failures, ...(keyof typeof failures)[]]),
-      message: z.string(),
-      hint: z.string().optional(),
-      retryable: z.boolean(),
-    })
-    .optional(),
+  failure: failure.optional(),
   /** The restore point that was made, found unchanged, restored or pinned. */
   point: z.object({ id: z.string(), takenAt: z.string(), files: z.array(FileFact) }).optional(),
   /** Size of the point that was the newest before, for "grew by". */
@@ -92,6 +124,8 @@ export const Outcome = z.object({
   plan: Plan.optional(),
   /** `TO=`: where the data was put. */
   restoredTo: z.string().optional(),
+  scrub: ScrubFinding.optional(),
+  drill: DrillFinding.optional(),
   /** What this run put in order that an earlier one had left: a rolled back restore, removed staging, a started app. */
   mended: z.array(z.string()).optional(),
   warnings: z.array(z.string()),
@@ -105,7 +139,7 @@ export type RunLine = z.infer<typeof RunLine>;
 export const RunView = z.object({
   id: z.string(),
   /** `running`, or how it ended. A parent run of several apps is as bad as the worst of them. */
-  status: z.enum(["running", ...goodOutcomes, ...badOutcomes]),
+  status: z.enum(["running", ...goodOutcomes, ...openOutcomes, ...badOutcomes]),
   function: z.string(),
   app: z.string().optional(),
   operation: z.string(),
@@ -133,8 +167,17 @@ export const PointView = z.object({
   /** It is what latest.* holds. */
   latest: z.boolean(),
   facts: z.record(z.string(), z.unknown()).optional(),
+  /** All its files were read back since and were what they had to be; the oldest of these moments. */
+  scrubbedAt: z.string().optional(),
+  /** A drill has restored it and found what was recorded. `tookMs`: the recovery time to expect. */
+  proven: z.object({ at: z.string(), tookMs: z.number() }).optional(),
+  /** It counts for nothing: since when that is known, and why. */
+  damaged: z.object({ at: z.string(), why: z.string() }).optional(),
 });
 export type PointView = z.infer<typeof PointView>;
+
+/** A run in progress. */
+const Running = z.object({ runId: z.string(), operation: z.string(), startedBy: z.string(), startedAt: z.string() });
 
 /** One app in `GET /` as JSON. */
 export const AppView = z.object({
@@ -145,9 +188,12 @@ export const AppView = z.object({
   points: z.array(PointView),
   lastOutcome: Outcome.optional(),
   lastGood: z.object({ at: z.string(), outcome: z.string() }).optional(),
-  running: z
-    .object({ runId: z.string(), operation: z.string(), startedBy: z.string(), startedAt: z.string() })
-    .optional(),
+  running: Running.optional(),
+  /** Scrubs and drills in progress: they keep nothing else from running. */
+  checking: z.array(Running).optional(),
+  /** How the last scrub and the last drill ended. */
+  lastScrub: Outcome.optional(),
+  lastDrill: Outcome.optional(),
   /** Backups wait until a restore, or until this is accepted. */
   waiting: z.string().optional(),
   keep: z.number(),

@@ -128,7 +128,7 @@ function describePresent(
   };
 }
 
-function describePoint(run: AppRun, { id, takenAtMs, manifest }: RestorePoint): NonNullable<Result["point"]> {
+export function describePoint(run: AppRun, { id, takenAtMs, manifest }: RestorePoint): NonNullable<Result["point"]> {
   if (isMirrorRun(run) && manifest) return describeMirror(run, manifest);
   return { id, takenAt: new Date(takenAtMs).toISOString(), files: manifest?.files ?? [] };
 }
@@ -140,7 +140,7 @@ function refuseUnknownPart({ ctx, type }: AppRun, only: string | undefined): voi
 }
 
 /** The point's files, proven, and what is known of it. The caller closes them. */
-async function openVerified(
+export async function openVerified(
   run: AppRun,
   restore: RestoreApp<unknown>,
   point: RestorePoint,

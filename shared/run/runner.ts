@@ -11,10 +11,12 @@ import { namesIn, type RestorePoint } from "../nas/points.ts";
 import { createStep, type StepGuards } from "../step.ts";
 import { stoppedMark } from "./abandoned.ts";
 import { runAccept } from "./accept.ts";
-import { type AppRun, isMirrorRun, type PointsRun, type Result } from "./app-run.ts";
+import { type AppRun, type Ended, isMirrorRun, type PointsRun } from "./app-run.ts";
 import { runBackup } from "./backup.ts";
-import { type RunDescription, readOnlyOperations } from "./description.ts";
-import { type Lock, takeLock } from "./lock.ts";
+import { type Lane, laneOf, type RunDescription } from "./description.ts";
+import { runDrill } from "./drill.ts";
+import { writeLast } from "./last.ts";
+import { type Lock, locksOf, takeLock } from "./lock.ts";
 import { mend } from "./mend.ts";
 import { runCleanup, runMirror } from "./mirror.ts";
 import { localOutbox } from "./outbox.ts";
@@ -24,6 +26,7 @@ import { pointsOf } from "./points-of.ts";
 import { ownIdentity } from "./process-identity.ts";
 import type { Outcome, RunLine } from "./report.ts";
 import { runPlan, runRestore, runUndo } from "./restore.ts";
+import { runScrub } from "./scrub.ts";
 import { recordAbandoned, settle } from "./settle.ts";
 import { type AppState, readState } from "./state.ts";
 import { commandWorkload } from "./workload.ts";
@@ -60,8 +63,9 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   // This machine's own files need no lock, and must be writable when the NAS, and the lock on it, are away.
   const ownDisk = new Disk(createStep(onStep && { onStep }), { fileMode: 0o600, dirMode: 0o700 });
   const local = localOutbox(config.state, run.app);
+  const lane = laneOf(run.request.operation);
   const scratch = async () => {
-    const folder = join(config.state, "scratch", run.app, run.id);
+    const folder = join(scratchOf(config, run.app, lane), run.id);
     await ownDisk.makeDir(folder);
     return folder;
   };
@@ -72,24 +76,23 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     warnings.push(message);
     tell({ type: "warning", at: new Date(now()).toISOString(), message });
   };
-  const finish = (result: Result): Outcome => outcomeOf(run, app, result, { now, warnings, mended });
+  const finish = (result: Ended): Outcome => outcomeOf(run, app, result, { now, warnings, mended });
 
   let lock: Lock | undefined;
   let folders: AppFolders | undefined;
   let state: AppState | undefined;
   let outcome: Outcome;
   let nextState: AppState | undefined;
-  const quiet = readOnlyOperations.has(run.request.operation);
   try {
     if (!app) throw new Failure("not_found", `Cannot run: there is no app "${run.app}" in "${config.path}"`);
     const nas = openNas(config.nas);
     await withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
     folders = nas.app(run.app);
-    if (!quiet) {
-      lock = await takeLock(folders.locks, run, await ownIdentity(), disk);
+    if (lane !== "none") {
+      lock = await takeLock(locksOf(folders, lane), run, await ownIdentity(), disk);
       guards.fence = lock.fence;
       // A killed run may have left its own.
-      await removeScratch(config, run.app, ownDisk);
+      await removeScratch(scratchOf(config, run.app, lane), ownDisk);
     }
     state = await readState(folders);
     const ctx = contextOf(run, app, {
@@ -119,24 +122,27 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       state,
       ...(lock?.abandoned && { abandoned: lock.abandoned }),
     };
-    if (quiet) {
-      const result = await carryOutOperation(appRun, run);
+    if (lane === "none") {
+      const result = await carryOutOperation(appRun, run, config);
       const outcome = finish(result);
       await options.placement?.close(run.id);
       tell(outcome);
       return outcome;
     }
     try {
-      mended.push(...(await mend(appRun)));
+      // The other lanes change nothing that could be left half done.
+      if (lane === "main") mended.push(...(await mend(appRun)));
     } finally {
       const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
       for (const killed of lost) {
-        if (killed.id === run.id) continue;
-        if (!readOnlyOperations.has(killed.request.operation)) await recordAbandoned(appRun, killed, now);
+        // A run of the main lane that was killed is told of by one that has put in order what it left.
+        const isOurs = lane === "main" || laneOf(killed.request.operation) === lane;
+        if (killed.id === run.id || !isOurs) continue;
+        if (laneOf(killed.request.operation) !== "none") await recordAbandoned(appRun, killed, now);
         await options.placement?.close(killed.id);
       }
     }
-    const result = await carryOutOperation(appRun, run);
+    const result = await carryOutOperation(appRun, run, config);
     nextState = result.state ?? state;
     outcome = finish(result);
   } catch (error) {
@@ -144,14 +150,20 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     if (failure.code === "internal")
       log.error({ err: error, run: run.id }, "a run failed in a way that nobody foresaw");
     else log.warn({ run: run.id, code: failure.code, cause: failure.cause }, failure.message);
-    outcome = finish({ outcome: failures[failure.code].outcome, message: failure.message, failure } as Result & {
-      failure: Failure;
-    });
+    outcome = finish({ outcome: failures[failure.code].outcome, message: failure.message, failure });
     nextState = failure.code === "source_replaced" && state ? { ...state, waiting: failure.message } : state;
   }
-  if (lock) await removeScratch(config, run.app, ownDisk).catch((error) => log.warn({ err: error }, "scratch is left"));
-  if (!quiet && outcome.failure?.code !== "app_busy" && outcome.failure?.code !== "lock_lost") {
+  if (lock) {
+    const scratchLeft = scratchOf(config, run.app, lane);
+    await removeScratch(scratchLeft, ownDisk).catch((error) => log.warn({ err: error }, "scratch is left"));
+  }
+  // What the next backup goes by is for the holder of the main lock to write.
+  if (lane !== "main") nextState = undefined;
+  if (lane !== "none" && outcome.failure?.code !== "app_busy" && outcome.failure?.code !== "lock_lost") {
     await settle(outcome, nextState, { folders: lock ? folders : undefined, local, disk, ownDisk, log, publisher });
+    if (lock && folders && (lane === "scrub" || lane === "drill")) {
+      await writeLast(folders, lane, outcome, disk).catch((error) => log.warn({ err: error }, "the page is not told"));
+    }
   }
   await options.placement
     ?.close(run.id)
@@ -163,9 +175,12 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   return outcome;
 }
 
-/** Only with the app's lock: what is there is this run's, or that of one that is dead. */
-async function removeScratch(config: Config, app: string, ownDisk: Disk): Promise<void> {
-  const folder = join(config.state, "scratch", app);
+/** Each lane has its own; a dot is in no app's name. */
+const scratchOf = (config: Config, app: string, lane: Lane) =>
+  join(config.state, "scratch", lane === "main" || lane === "none" ? app : `${app}.${lane}`);
+
+/** Only with the lane's lock: what is there is this run's, or that of one that is dead. */
+async function removeScratch(folder: string, ownDisk: Disk): Promise<void> {
   if ((await namesIn(folder)).length > 0) await ownDisk.removeTree(folder);
 }
 
@@ -175,7 +190,7 @@ async function pointsOfApp(config: Config, nas: Nas, name: string): Promise<Rest
   throw new Failure("invalid_config", `Cannot find the backups of "${name}": there is no such app in "${config.path}"`);
 }
 
-function carryOutOperation(appRun: AppRun, { request }: RunDescription): Promise<Result> {
+function carryOutOperation(appRun: AppRun, { request }: RunDescription, { state }: Config): Promise<Ended> {
   switch (request.operation) {
     case "backup":
       return isMirrorRun(appRun) ? runMirror(appRun) : runBackup(appRun as PointsRun);
@@ -192,6 +207,10 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription): Promise
       return runAccept(appRun);
     case "cleanup":
       return runCleanup(appRun);
+    case "scrub":
+      return runScrub(appRun, request);
+    case "drill":
+      return runDrill(appRun, request, appRun.config.common.drillFolder ?? join(state, "drills"));
     case "flush":
       // Every run mends and flushes; this one does nothing else.
       return Promise.resolve({

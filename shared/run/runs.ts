@@ -1,4 +1,4 @@
-import type { RunDescription } from "./description.ts";
+import type { Lane, RunDescription } from "./description.ts";
 import type { Outcome, Progress, RunLine } from "./report.ts";
 
 export interface FoundRun {
@@ -16,8 +16,8 @@ export interface Runs {
    */
   start(run: RunDescription): Promise<boolean>;
   find(id: string): Promise<FoundRun | undefined>;
-  /** A run of this app that was started from here and has not ended, even one that does not hold the lock yet. */
-  active(app: string): Promise<RunDescription | undefined>;
+  /** A run of this app and lane that was started from here and has not ended, even if it does not hold the lock yet. */
+  active(app: string, lane: Lane): Promise<RunDescription | undefined>;
   /** What a run tells, from its line `after` on, live until its outcome. Lines are numbered from 1. */
   follow(
     id: string,

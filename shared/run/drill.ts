@@ -1,0 +1,217 @@
+import { join } from "node:path";
+import type { DrillApp, DrillPlace, RunContext } from "../app.ts";
+import { Failure, type FailureCode, failures, toFailure } from "../failures.ts";
+import { clearMark, markDamage, readMarks } from "../nas/damage.ts";
+import { requireSpace } from "../nas/nas.ts";
+import type { RestorePoint } from "../nas/points.ts";
+import { type AppRun, type Ended, isMirrorRun } from "./app-run.ts";
+import { resolveAt } from "./at.ts";
+import type { RunRequest } from "./description.ts";
+import { nextPoint } from "./drill-choice.ts";
+import { type DrillMemory, readDrillMemory, stampOf, writeDrillMemory } from "./drill-state.ts";
+import { lockHolder } from "./lock.ts";
+import { pointsOf } from "./points-of.ts";
+import { describePoint, openVerified } from "./restore.ts";
+import { scrubFiles } from "./scrub-files.ts";
+import { readFileBack } from "./scrub-read.ts";
+
+/** Failures that say nothing about the backup: this machine lacks something that a drill needs. */
+const hindrances = new Set<FailureCode>([
+  "no_space", "tool_missing", "target_invalid", "override_needed", "source_unreachable",
+]); // biome-ignore format: one line reads better
+/** Failures of the run itself. */
+const ownFailures = new Set<FailureCode>(["nas_unreachable", "nas_not_marked", "lock_lost", "cancelled"]);
+
+/**
+ * Restores a backup into scratch space by the code of a real restore, and compares what it brought with what was
+ * recorded when it was taken. Nothing of production is touched, and the app is neither asked nor stopped.
+ * @param root Folder of this machine for what drills restore; each app has one in it.
+ */
+export async function runDrill(
+  run: AppRun,
+  request: Extract<RunRequest, { operation: "drill" }>,
+  root: string,
+): Promise<Ended> {
+  const { type, folders } = run;
+  const app = await type.loadDrill?.();
+  // What is restored is this machine's: no other user of it shall read it.
+  const disk = run.ctx.disk.with({ owner: undefined, fileMode: 0o600, dirMode: 0o700 });
+  const ctx = { ...run.ctx, disk };
+  const folder = join(root, ctx.app.name);
+  await app?.endLeft?.(ctx, folder);
+  await disk.removeTree(folder);
+  await run.ctx.disk.makeDir(folders.drill);
+  const memory = await readDrillMemory(folders);
+  const points = await pointsOf(folders, type);
+  const point =
+    request.at === undefined
+      ? nextPoint(points, memory)
+      : resolveAt(request.at, points, request.timeZone ?? "UTC", ctx.now());
+  if (!point) return inconclusive(run, undefined, new Failure("not_found", "there is no backup yet"));
+  if (!app) return inconclusive(run, point, new Failure("tool_missing", `a backup of ${type.title} has no drill`));
+  try {
+    await disk.makeDir(folder);
+    await requireSpace(folder, app.neededBytes(point), "restore into scratch space");
+    const { tookMs, compared } = await rehearse({ ...run, ctx }, app, point, folder);
+    if (await isChanged(run, point)) return inconclusive(run, point, changedMeanwhile(point));
+    await settleProven(run, point);
+    await remember(run, memory, point, { proven: true, tookMs });
+    const took = `${(tookMs / 1000).toFixed(1)} s`;
+    return {
+      outcome: "proven",
+      message: `${type.title}: ${point.id} was restored into scratch space in ${took}, and is what it was: ${compared.join(", ")}`,
+      point: describePoint(run, point),
+      drill: { pointId: point.id, tookMs, compared },
+    };
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    return await judge(run, memory, point, toFailure(error));
+  } finally {
+    await disk.removeTree(folder).catch((error) => ctx.log.warn({ err: error }, "the next drill removes what is left"));
+  }
+}
+
+/** The restore, into `folder`, and the comparison. */
+async function rehearse(
+  run: AppRun,
+  app: DrillApp<unknown>,
+  point: RestorePoint,
+  folder: string,
+): Promise<{ tookMs: number; compared: string[] }> {
+  const { ctx, type } = run;
+  const restore = await type.loadRestore();
+  let place: DrillPlace<unknown> | undefined;
+  ctx.progress("preparing scratch space");
+  try {
+    place = await app.open(ctx, point, folder);
+    const scratchCtx = contextOf(ctx, place);
+    const startMs = performance.now();
+    const { files, facts } = await openVerified(run, restore, point, undefined);
+    try {
+      ctx.progress("restoring into scratch space");
+      const target = restore.target(scratchCtx);
+      await target.stage(files, facts);
+      ctx.signal.throwIfAborted();
+      await target.swap();
+      await target.commit();
+    } finally {
+      for (const file of files.values()) await file.close();
+    }
+    const tookMs = Math.round(performance.now() - startMs);
+    ctx.progress("comparing");
+    return { tookMs, compared: await app.compare(scratchCtx, point) };
+  } finally {
+    await place?.close?.();
+  }
+}
+
+/** What a restore warns of is of no use to anybody here: nothing of it stays. */
+const contextOf = (ctx: RunContext, { settings, allow = [] }: DrillPlace<unknown>): RunContext => ({
+  ...ctx,
+  settings,
+  canStop: false,
+  allows: (override) => allow.includes(override),
+  warn: (message) => ctx.log.info({ message }, "the restore of a drill warned"),
+});
+
+/** What a drill that did not come to its end says of the backup. */
+async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, failure: Failure): Promise<Ended> {
+  const { ctx, type } = run;
+  if (ownFailures.has(failure.code)) throw failure;
+  if (await isChanged(run, point)) return inconclusive(run, point, changedMeanwhile(point));
+  if (hindrances.has(failure.code)) {
+    await remember(run, memory, point, undefined);
+    return inconclusive(run, point, failure);
+  }
+  const isDamaged = failure.code === "backup_damaged" || failure.code === "backup_hostile";
+  if (isDamaged) await markWhatIsWrong(run, point, failure.message);
+  await remember(run, memory, point, { proven: false });
+  const ended = isDamaged
+    ? new Failure(failure.code, `${type.title}: ${point.id} cannot be restored: ${failure.message}`, {
+        cause: failure,
+        hint: `It counts for nothing any more. Other restore points: make list-${ctx.app.name}. A new one: make backup-${ctx.app.name}`,
+      })
+    : new Failure("drill_failed", `${type.title}: ${point.id} could not be restored: ${failure.message}`, {
+        cause: failure,
+        hint: failure.hint ?? `Its bytes are what they were. Another point: make drill-${ctx.app.name} AT=…`,
+      });
+  if (failure.code === "internal") ctx.log.error({ err: failure }, "a drill failed in a way that nobody foresaw");
+  return {
+    outcome: "failed",
+    message: ended.message,
+    failure: ended,
+    point: describePoint(run, point),
+    drill: { pointId: point.id, compared: [] },
+  };
+}
+
+/** Retention may have removed the point, or a backup changed the mirror, while it was read. */
+async function isChanged(run: AppRun, point: RestorePoint): Promise<boolean> {
+  const now = (await pointsOf(run.folders, run.type)).find(({ id }) => id === point.id);
+  if (!now || stampOf(now) !== stampOf(point)) return true;
+  return isMirrorRun(run) && (await lockHolder(run.folders.locks)) !== undefined;
+}
+
+const changedMeanwhile = ({ id }: RestorePoint) =>
+  new Failure("source_changing", `${id} was replaced or removed by a backup meanwhile`);
+
+function inconclusive(run: AppRun, point: RestorePoint | undefined, why: Failure): Ended {
+  const { code, message, hint } = why;
+  const pointId = point && { pointId: point.id };
+  return {
+    outcome: "inconclusive",
+    message: `${run.ctx.app.title}: nothing was proven: ${message}`,
+    ...(point && { point: describePoint(run, point) }),
+    drill: {
+      ...pointId,
+      compared: [],
+      hindrance: { code, message, ...(hint !== undefined && { hint }), retryable: failures[code].retryable },
+    },
+  };
+}
+
+/** @param result Absent: it could not tell, so what was known stays. */
+async function remember(
+  { ctx, folders, type }: AppRun,
+  memory: DrillMemory,
+  point: RestorePoint,
+  result: { proven: boolean; tookMs?: number } | undefined,
+): Promise<void> {
+  const there = new Set((await pointsOf(folders, type)).map(({ id }) => id));
+  const points = Object.fromEntries(Object.entries(memory.points).filter(([id]) => there.has(id)));
+  const entry = result && { stamp: stampOf(point), at: new Date(ctx.now()).toISOString(), ...result };
+  const next = { ...memory, drills: memory.drills + 1, points: { ...points, ...(entry && { [point.id]: entry }) } };
+  await writeDrillMemory(folders, next, ctx.disk);
+}
+
+/** Files whose bytes are not those of the manifest; else the point itself, whose bytes were wrong from the start. */
+async function markWhatIsWrong(run: AppRun, point: RestorePoint, why: string): Promise<void> {
+  const { ctx, folders } = run;
+  const { manifest } = point;
+  if (!manifest) return;
+  const found = { at: new Date(ctx.now()).toISOString(), why, by: "drill" as const };
+  let isRotten = false;
+  for (const file of await scrubFiles(run)) {
+    const entry = manifest.files.find(({ name, sha256 }) => name === file.name && file.wanted.includes(sha256));
+    if (!entry || file.isMissing) continue;
+    const { ok } = await readFileBack(file, undefined, { folders, signal: ctx.signal, onBytes: async () => {} });
+    if (ok) continue;
+    isRotten = true;
+    await markDamage(folders, { ...found, name: entry.name, sha256: entry.sha256 }, ctx.disk);
+  }
+  if (isRotten) return;
+  await markDamage(folders, { ...found, point: manifest.id, sequence: manifest.sequence }, ctx.disk);
+}
+
+async function settleProven({ ctx, folders }: AppRun, { manifest }: RestorePoint): Promise<void> {
+  if (!manifest) return;
+  for (const mark of await readMarks(folders)) {
+    const isOfThis =
+      "point" in mark
+        ? mark.point === manifest.id && mark.sequence === manifest.sequence
+        : manifest.files.some(({ name, sha256 }) => name === mark.name && sha256 === mark.sha256);
+    if (!isOfThis) continue;
+    await clearMark(folders, mark, ctx.disk);
+    ctx.warn(`${manifest.id} was damaged, and is what it was again`);
+  }
+}
