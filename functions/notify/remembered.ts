@@ -1,0 +1,82 @@
+import { z } from "zod";
+import type { MovedChats } from "./channels/telegram.ts";
+import type { Memory } from "./told-before.ts";
+
+/** An event that could not be told, put aside so that it blocks no other. */
+export const Parked = z.object({
+  id: z.string(),
+  subject: z.string(),
+  why: z.string(),
+  parkedAt: z.string(),
+  /** The beginning of it, as it came. */
+  raw: z.string(),
+});
+export type Parked = z.infer<typeof Parked>;
+
+/** A line that waits for the next digest. */
+const DigestLine = z.object({ id: z.string(), line: z.string() });
+type DigestLine = z.infer<typeof DigestLine>;
+
+/** A list in the memory, bounded: the oldest entries go first. An id stands in it once. */
+class RememberedList<T extends { id: string }> {
+  readonly #memory: Memory;
+  readonly #key: string;
+  readonly #schema: z.ZodType<T>;
+  readonly #maximum: number;
+
+  constructor(memory: Memory, key: string, schema: z.ZodType<T>, maximum: number) {
+    this.#memory = memory;
+    this.#key = key;
+    this.#schema = schema;
+    this.#maximum = maximum;
+  }
+
+  async all(): Promise<T[]> {
+    const list = z.array(this.#schema).safeParse(parseJson(await this.#memory.get(this.#key)));
+    return list.success ? list.data : [];
+  }
+
+  async add(entry: T): Promise<void> {
+    const others = (await this.all()).filter(({ id }) => id !== entry.id);
+    await this.#memory.set(this.#key, JSON.stringify([...others, entry].slice(-this.#maximum)));
+  }
+
+  async remove(ids: ReadonlySet<string>): Promise<void> {
+    const rest = (await this.all()).filter(({ id }) => !ids.has(id));
+    await this.#memory.set(this.#key, JSON.stringify(rest));
+  }
+}
+
+export const parkedIn = (memory: Memory) => new RememberedList<Parked>(memory, "parked", Parked, 50);
+export const digestLinesIn = (memory: Memory) =>
+  new RememberedList<DigestLine>(memory, "digest-lines", DigestLine, 200);
+export type DigestLines = ReturnType<typeof digestLinesIn>;
+export type ParkedList = ReturnType<typeof parkedIn>;
+
+const chatsKey = "moved-chats";
+
+/** Groups that were upgraded, by their old id. What cannot be written down is known as long as this process lives. */
+export function movedChats(memory: () => Promise<Memory>): MovedChats & { load(): Promise<void> } {
+  const chats = new Map<string, string>();
+  return {
+    async load() {
+      const known = z.record(z.string(), z.string()).safeParse(parseJson(await (await memory()).get(chatsKey)));
+      for (const [from, to] of Object.entries(known.data ?? {})) if (!chats.has(from)) chats.set(from, to);
+    },
+    get: (chat) => chats.get(chat),
+    async moved(from, to) {
+      chats.set(from, to);
+      await memory()
+        .then((open) => open.set(chatsKey, JSON.stringify(Object.fromEntries(chats))))
+        .catch(() => {});
+    },
+  };
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
+  }
+}
