@@ -15,8 +15,11 @@ help: ## this list
 	@echo "  PORT=8080 and CONFIG=homelab/keepsake.yaml of make up."
 	@echo "More: make help-<command>, such as make help-restore"
 
-setup: ## install what is missing: npm packages with Node 24, PostgreSQL
+setup: ## install what is missing: npm packages with Node 24, PostgreSQL, nats-server
 	@sh deploy/local/setup.sh
+
+setup-test:
+	@sh deploy/local/setup.sh test
 
 tools:
 	@sh deploy/local/setup.sh tools
@@ -27,7 +30,7 @@ demo: setup ## a home lab in one folder: backed up, destroyed, restored, compare
 up: setup ## start the gateway over that home lab, with its schedules, until Ctrl-C
 	@exec $(NODE) deploy/local/demo/up.ts --config '$(CONFIG)' --port '$(PORT)'
 
-test: setup ## every test, with lint, types, formatting, unused code and import boundaries
+test: setup-test ## every test, with lint, types, formatting, unused code and import boundaries
 	@npm run --silent check
 	@exec $(NODE) node_modules/vitest/vitest.mjs run
 
@@ -93,4 +96,4 @@ help-%: tools FORCE
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup tools demo up test test-crash test-memory bench check init-nas backup-all restore-all status doctor FORCE
+.PHONY: help setup setup-test tools demo up test test-crash test-memory bench check init-nas backup-all restore-all status doctor FORCE

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Brings what the commands need: the npm packages with their Node 24, the runner in few files (functions/build.ts),
-# and PostgreSQL's server and client.
-#   sh deploy/local/setup.sh          everything
+# PostgreSQL's server and client, and nats-server.
+#   sh deploy/local/setup.sh          what make demo and make up need
+#   sh deploy/local/setup.sh test     and what only the tests do: chromium, and prometheus for its promtool
 #   sh deploy/local/setup.sh tools    the npm packages: all that speaking to a gateway takes
 # May run as often as you like; does nothing when all is there. Says what it installs.
 set -eu
@@ -29,44 +30,82 @@ install_packages() {
   cp package-lock.json "$stamp"
 }
 
-# Debian and Homebrew keep the server's programs off the PATH.
+# Debian and Homebrew keep servers off the PATH of most users.
 has() {
   command -v "$1" >/dev/null 2>&1 && return 0
   for path in "$prefix"/usr/lib/postgresql/*/bin/"$1" "$prefix"/usr/pgsql-*/bin/"$1" \
-    "$prefix"/opt/homebrew/opt/postgresql*/bin/"$1" "$prefix"/usr/local/opt/postgresql*/bin/"$1"; do
+    "$prefix"/usr/sbin/"$1" "$prefix"/usr/local/sbin/"$1" "$prefix"/opt/homebrew/bin/"$1" \
+    "$prefix"/opt/homebrew/opt/*/bin/"$1" "$prefix"/usr/local/opt/postgresql*/bin/"$1"; do
     [ -x "$path" ] && return 0
   done
   return 1
 }
 
-install_postgres() {
-  if [ "$(uname -s)" = Darwin ]; then
-    fail "PostgreSQL's server and client are needed. Type: brew install postgresql@17"
-  elif ! command -v apt-get >/dev/null 2>&1; then
-    fail "PostgreSQL's server and client are needed (postgres, initdb, pg_dump, psql). Install them from your system's packages."
-  elif [ "$(id -u)" != 0 ]; then
-    fail "PostgreSQL's server and client are needed. Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql postgresql-client"
-  fi
-  say "Installing PostgreSQL's server and client (apt-get install postgresql postgresql-client)"
-  # Debian would make a database of the system's own and start it; nobody asked for that.
+has_all() {
+  for program; do has "$program" || return 1; done
+}
+
+has_browser() {
+  has chromium || has chromium-browser || [ -d "$prefix/Applications/Chromium.app" ]
+}
+
+# Debian's packages start their servers, and again at each boot, and PostgreSQL's makes a database of the system's own:
+# nobody asked for that.
+install_packages_of_debian() {
   no_cluster=$prefix/etc/postgresql-common/createcluster.d/keepsake-setup.conf
-  mkdir -p "${no_cluster%/*}"
-  echo 'create_main_cluster = false' >"$no_cluster"
-  trap 'rm -f "$no_cluster"' EXIT
+  no_start=$prefix/usr/sbin/policy-rc.d # https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt
+  [ -e "$no_start" ] && no_start=
+  trap 'rm -f "$no_cluster" ${no_start:+"$no_start"}' EXIT
   trap 'exit 130' INT # without these Debian's sh ends without a word to EXIT
   trap 'exit 143' TERM HUP
+  mkdir -p "${no_cluster%/*}" "$prefix/usr/sbin"
+  echo 'create_main_cluster = false' >"$no_cluster"
+  if [ -n "$no_start" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$no_start"
+    chmod 755 "$no_start"
+  fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q >&2 || fail "apt-get update failed; what it says stands above."
-  apt-get install -q -y --no-install-recommends postgresql postgresql-client >&2 ||
-    fail "apt-get install failed; what it says stands above."
+  apt-get install -q -y --no-install-recommends "$@" >&2 || fail "apt-get install failed; what it says stands above."
+  for package; do
+    case $package in nats-server | prometheus)
+      ! command -v systemctl >/dev/null 2>&1 || systemctl --quiet disable "$package" >&2 || :
+      ;;
+    esac
+  done
+}
+
+# What is missing, as Debian calls it, as Homebrew does, and in words.
+debian=
+homebrew=
+words=
+missing() {
+  debian="$debian${debian:+ }$1"
+  homebrew="$homebrew${homebrew:+ && }brew install $2"
+  words="$words${words:+, }$3"
+}
+
+install_missing() {
+  if [ "$(uname -s)" = Darwin ]; then
+    fail "Needed: $words. Type: $homebrew"
+  elif ! command -v apt-get >/dev/null 2>&1; then
+    fail "Needed: $words. Install them from your system's packages."
+  elif [ "$(id -u)" != 0 ]; then
+    fail "Needed: $words. Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends $debian"
+  fi
+  say "Installing $words (apt-get install $debian)"
+  # shellcheck disable=SC2086 # names of packages
+  install_packages_of_debian $debian
 }
 
 if [ ! -x "$node" ] || ! cmp -s package-lock.json "$stamp"; then install_packages; fi
 [ "${1:-}" = tools ] && exit 0
 "$node" functions/build.ts || say "Runs begin more slowly: the runner could not be bundled."
-for program in postgres initdb pg_dump psql; do
-  if ! has "$program"; then
-    install_postgres
-    break
-  fi
-done
+has_all postgres initdb pg_dump psql ||
+  missing "postgresql postgresql-client" postgresql@17 "PostgreSQL's server and client (postgres, initdb, pg_dump, psql)"
+has nats-server || missing nats-server nats-server nats-server
+if [ "${1:-}" = test ]; then
+  has_browser || missing chromium "--cask chromium" chromium
+  has promtool || missing prometheus prometheus "promtool of prometheus"
+fi
+[ -z "$debian" ] || install_missing

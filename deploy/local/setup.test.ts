@@ -40,9 +40,12 @@ async function program(name: string, body: string): Promise<void> {
   await chmod(join(bin, name), 0o755);
 }
 
-async function havePostgres(): Promise<void> {
-  for (const name of ["postgres", "initdb", "pg_dump", "psql"]) await program(name, ":");
+async function have(...names: string[]): Promise<void> {
+  for (const name of names) await program(name, ":");
 }
+
+const postgres = ["postgres", "initdb", "pg_dump", "psql"];
+const all = [...postgres, "nats-server"];
 
 function setUp(...args: string[]): Promise<{ code: number; text: string; calls: string[] }> {
   return new Promise((resolve) => {
@@ -60,7 +63,7 @@ function setUp(...args: string[]): Promise<{ code: number; text: string; calls: 
 }
 
 test("setup.sh installs the packages once, and again when package-lock.json changed", async () => {
-  await havePostgres();
+  await have(...all);
   expect(await setUp()).toMatchObject({ code: 0, text: expect.stringContaining("Installing the npm packages") });
   expect(await setUp()).toMatchObject({ code: 0, text: "", calls: [expect.stringMatching(/^npm ci /)] });
   await writeFile(join(clone, "package-lock.json"), "two");
@@ -76,40 +79,78 @@ test("setup.sh names the Node that it needs to begin with", async () => {
   });
 });
 
-test("setup.sh without root prints the line that installs PostgreSQL", async () => {
+test("setup.sh without root prints the line that installs PostgreSQL and NATS", async () => {
   await program("apt-get", 'echo "apt-get $*" >>calls');
   const { code, text, calls } = await setUp();
   expect(text).toContain(
-    "Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql postgresql-client\n",
+    "Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql postgresql-client nats-server\n",
   );
   expect({ code, calls }).toEqual({ code: 1, calls: [expect.stringMatching(/^npm/)] });
   expect(await setUp("tools")).toMatchObject({ code: 0, text: "" });
 });
 
-test("setup.sh as root says what it installs, and makes no database of the system's own", async () => {
+test("setup.sh installs only what is missing", async () => {
+  await program("apt-get", 'echo "apt-get $*" >>calls');
   await program("id", "echo 0");
-  await program(
-    "apt-get",
-    'echo "apt-get $* $DEBIAN_FRONTEND $(while read -r line; do echo "$line"; done <etc/postgresql-common/createcluster.d/keepsake-setup.conf)" >>calls',
-  );
-  const { code, text, calls } = await setUp();
-  expect(text).toContain("Installing PostgreSQL's server and client (apt-get install postgresql postgresql-client)");
-  expect(calls.slice(1)).toEqual([
-    "apt-get update -q noninteractive create_main_cluster = false",
-    "apt-get install -q -y --no-install-recommends postgresql postgresql-client noninteractive create_main_cluster = false",
-  ]);
-  expect(code).toBe(0);
-  await expect(readFile(join(clone, "etc/postgresql-common/createcluster.d/keepsake-setup.conf"))).rejects.toThrow(
-    "ENOENT",
-  );
+  await have(...postgres);
+  const { text, calls } = await setUp();
+  expect(text).toContain("Installing nats-server (apt-get install nats-server)");
+  expect(calls.at(-1)).toBe("apt-get install -q -y --no-install-recommends nats-server");
 });
 
-test("setup.sh finds a server that is not on the PATH", async () => {
+test("setup.sh test installs a browser and promtool as well", async () => {
+  await program("apt-get", 'echo "apt-get $*" >>calls');
+  await program("id", "echo 0");
+  await have(...all);
+  expect((await setUp()).calls).toHaveLength(1);
+  expect((await setUp("test")).calls.at(-1)).toBe("apt-get install -q -y --no-install-recommends chromium prometheus");
+  await have("chromium", "promtool");
+  expect(await setUp("test")).toMatchObject({ code: 0, text: "" });
+});
+
+test("setup.sh as root says what it installs, and lets no server of the packages start", async () => {
+  await program("id", "echo 0");
+  await program("systemctl", 'echo "systemctl $*" >>calls');
+  const [noCluster, noStart] = ["etc/postgresql-common/createcluster.d/keepsake-setup.conf", "usr/sbin/policy-rc.d"];
+  await program(
+    "apt-get",
+    `read -r line <${noCluster}; sh ${noStart}; echo "apt-get $* $DEBIAN_FRONTEND $line, policy $?" >>calls`,
+  );
+  const { code, text, calls } = await setUp();
+  expect(text).toContain(
+    "Installing PostgreSQL's server and client (postgres, initdb, pg_dump, psql), nats-server (apt-get install postgresql postgresql-client nats-server)",
+  );
+  const how = "noninteractive create_main_cluster = false, policy 101";
+  expect(calls.slice(1)).toEqual([
+    `apt-get update -q ${how}`,
+    `apt-get install -q -y --no-install-recommends postgresql postgresql-client nats-server ${how}`,
+    "systemctl --quiet disable nats-server",
+  ]);
+  expect(code).toBe(0);
+  for (const file of [noCluster, noStart]) await expect(readFile(join(clone, file))).rejects.toThrow("ENOENT");
+});
+
+test("setup.sh leaves the machine's own rule about starting servers as it is", async () => {
+  await program("id", "echo 0");
+  await program("apt-get", ":");
+  const rule = join(clone, "usr/sbin/policy-rc.d");
+  await mkdir(join(clone, "usr/sbin"), { recursive: true });
+  await writeFile(rule, "#!/bin/sh\nexit 104\n");
+  expect(await setUp()).toMatchObject({ code: 0 });
+  expect(await readFile(rule, "utf8")).toContain("104");
+});
+
+test("setup.sh finds servers that are not on the PATH", async () => {
   const folder = join(clone, "usr/lib/postgresql/15/bin");
   await mkdir(folder, { recursive: true });
-  await havePostgres();
-  for (const name of ["postgres", "initdb"]) {
-    await cp(join(bin, name), join(folder, name));
+  await mkdir(join(clone, "usr/sbin"), { recursive: true });
+  await have(...all);
+  for (const [name, to] of [
+    ["postgres", folder],
+    ["initdb", folder],
+    ["nats-server", join(clone, "usr/sbin")],
+  ] as const) {
+    await cp(join(bin, name), join(to, name));
     await rm(join(bin, name));
   }
   expect(await setUp()).toMatchObject({ code: 0 });
@@ -117,7 +158,12 @@ test("setup.sh finds a server that is not on the PATH", async () => {
 
 test("setup.sh on macOS names the line for Homebrew", async () => {
   await program("uname", "echo Darwin");
-  expect(await setUp()).toMatchObject({ code: 1, text: expect.stringContaining("Type: brew install postgresql@17\n") });
+  expect(await setUp("test")).toMatchObject({
+    code: 1,
+    text: expect.stringContaining(
+      "Type: brew install postgresql@17 && brew install nats-server && brew install --cask chromium && brew install prometheus\n",
+    ),
+  });
 });
 
 test("setup.sh says so when npm installed no Node, and tries again the next time", async () => {

@@ -65,7 +65,7 @@ test("the README's table has the variables of make and of stack.yml, with their 
     ...makefile.matchAll(/^(PORT|CONFIG) \??= *(\S+)$/gm),
     ...stack.matchAll(/\$\{(\w+):-([^}]+)\}/g),
   ].map(([, name = "", value = ""]) => [name, value]);
-  const others = { GATEWAY: "–", TOKEN_FILE: "–" };
+  const others = { GATEWAY: "–", TOKEN_FILE: "–", NATS_URL: "–" };
   expect(Object.fromEntries([...table].filter(([name]) => !/[a-z]/.test(name)))).toEqual({
     ...Object.fromEntries(variables),
     ...others,
