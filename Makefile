@@ -10,7 +10,7 @@ PORT ?= 8080
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<app>", $$1); printf "  make %-20s  %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Variables: AT='Thu 18:00' or a name from the list; TO=place beside production; MODEL=name; ALLOW=a,b overrides;"
+	@echo "Variables: AT='Thu 18:00' or a name from the list; TO=place beside production; MODEL=name; FOR=2h; ALLOW=a,b overrides;"
 	@echo "  YES=1 does not ask; APPS=a,b; GATEWAY=http://… and TOKEN_FILE=… another gateway; NAS=path;"
 	@echo "  PORT=8080 and CONFIG=homelab/keepsake.yaml of make up."
 	@echo "More: make help-<command>, such as make help-restore"
@@ -84,6 +84,12 @@ cleanup-%: tools FORCE ## remove what nothing refers to any more (Mapshot)
 
 cancel-%: tools FORCE ## cancel the app's run in progress
 	@exec $(CLI) cancel '$*'
+
+pause-%: tools FORCE ## let nothing of an app run by itself, for an upgrade: FOR=2h
+	@exec $(CLI) pause '$*'
+
+resume-%: tools FORCE ## end the pause before its time
+	@exec $(CLI) resume '$*'
 
 status: tools ## what is saved since when, what runs, what waits
 	@exec $(CLI) status

@@ -3,10 +3,10 @@ import { doctor } from "./commands/doctor.ts";
 import { list } from "./commands/list.ts";
 import { restore, undoRestore } from "./commands/restore.ts";
 import { restoreAll } from "./commands/restore-all.ts";
-import { accept, backup, cancel, cleanup, pin, unpin } from "./commands/runs.ts";
+import { accept, backup, cancel, cleanup, pause, pin, resume, unpin } from "./commands/runs.ts";
 import { status } from "./commands/status.ts";
 
 /** In the order of the help. */
 export const commands: readonly (Command | LocalCommand)[] = [
-  backup, list, restore, restoreAll, undoRestore, pin, unpin, accept, cleanup, cancel, status, doctor,
+  backup, list, restore, restoreAll, undoRestore, pin, unpin, accept, cleanup, cancel, pause, resume, status, doctor,
 ]; // biome-ignore format: one line reads better

@@ -224,6 +224,17 @@ test("backup and cleanup of a type whose functions have names of their own", asy
   expect(await run(["cleanup", "factorio"])).toMatchObject({ code: 2, stderr: expect.stringContaining("retention") });
 });
 
+test("pause takes how long, and resume ends it", async () => {
+  server.answers("backup-factorio", { status: 200, body: endedRun("r1", "factorio", { outcome: "paused" }) });
+  expect(await run(["pause", "factorio"], { FOR: "2h" })).toMatchObject({ code: 0 });
+  expect(await run(["resume", "factorio"])).toMatchObject({ code: 0 });
+  expect(server.posts("backup-factorio").map(({ body }) => body)).toEqual([
+    { operation: "pause", app: "factorio", forSeconds: 7200 },
+    { operation: "resume", app: "factorio" },
+  ]);
+  expect(await run(["pause", "factorio"])).toMatchObject({ code: 2, stderr: expect.stringContaining("FOR=2h") });
+});
+
 test("restore of a point that is not there says so and changes nothing", async () => {
   const failure = {
     code: "not_found" as const,

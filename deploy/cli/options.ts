@@ -10,6 +10,7 @@ export interface Options {
   readonly at?: string;
   readonly to?: string;
   readonly model?: string;
+  readonly forSeconds?: number;
   readonly allow: readonly Override[];
   readonly apps: readonly string[];
   readonly yes: boolean;
@@ -17,13 +18,14 @@ export interface Options {
   readonly help: boolean;
 }
 
-export type OptionName = "at" | "to" | "model" | "allow" | "apps" | "yes" | "all";
+export type OptionName = "at" | "to" | "model" | "for" | "allow" | "apps" | "yes" | "all";
 
 /** Every option: what it takes, its environment variable, and what it means. */
 export const optionTable = {
   at: { value: "TIME", variable: "AT", text: "a name from the list, or a local time: the newest at or before it" },
   to: { value: "PLACE", variable: "TO", text: "restore beside production, to look at it first" },
   model: { value: "NAME", variable: "MODEL", text: "Ollama: this model alone, such as llama3.2:1b" },
+  for: { value: "2h", variable: "FOR", text: "how long: minutes, hours or days, such as 30m, 2h, 3d" },
   allow: { value: "A,B", variable: "ALLOW", text: `overrides, one by one: ${Override.options.join(", ")}` },
   apps: { value: "A,B", variable: "APPS", text: "replace the data of these also where it is newer than the backup" },
   yes: { value: undefined, variable: "YES", text: "do not ask (YES=1)" },
@@ -47,6 +49,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv, ta
   };
   const [gateway, tokenFile] = [lookUp("gateway"), lookUp("token-file")];
   const [at, to, model] = [lookUp("at"), lookUp("to"), lookUp("model")];
+  const duration = lookUp("for");
   return {
     names: given.positionals,
     ...(gateway && { gateway }),
@@ -54,6 +57,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv, ta
     ...(at && { at }),
     ...(to && { to }),
     ...(model && { model }),
+    ...(duration && { forSeconds: toSeconds(duration) }),
     allow: listOf(lookUp("allow")).map(toOverride),
     apps: listOf(lookUp("apps")),
     yes: given.values.yes === true || toBoolean("YES", lookUp("yes")),
@@ -88,6 +92,12 @@ function toOverride(text: string): Override {
   const parsed = Override.safeParse(text);
   if (parsed.success) return parsed.data;
   throw usage(`Cannot allow "${text}": one of ${Override.options.join(", ")} is wanted`);
+}
+
+function toSeconds(text: string): number {
+  const [, number, unit] = /^(\d{1,6})\s*([mhd])$/i.exec(text) ?? [];
+  if (number === undefined) throw usage(`Cannot use FOR="${text}": minutes, hours or days are wanted: 30m, 2h, 3d`);
+  return Number(number) * ({ m: 60, h: 3600, d: 86_400 }[unit?.toLowerCase() as "m"] as number);
 }
 
 function toBoolean(name: string, text: string | undefined): boolean {

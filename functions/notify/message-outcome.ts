@@ -18,6 +18,8 @@ const ends: Readonly<Record<string, { words: string; urgency: Message["urgency"]
   accepted: { words: "Accepted", urgency: "good" },
   flushed: { words: "Sent what had waited", urgency: "info" },
   cleaned: { words: "Cleaned up", urgency: "good" },
+  paused: { words: "Paused", urgency: "info" },
+  resumed: { words: "Goes on", urgency: "info" },
   planned: { words: "Planned", urgency: "info" },
   proven: { words: "Proven restorable", urgency: "good" },
   scrubbed: { words: "Read back and found whole", urgency: "good" },

@@ -301,6 +301,26 @@ test("POST / asks for the bearer token before anything dangerous, and before it 
   expect((await post({ operation: "backup" })).status).toBe(200);
 });
 
+test("POST / says in the run whether its call carried the token", async () => {
+  const { post, world, runs } = await lab();
+  world.end = created;
+  for (const headers of [{}, bearer, { authorization: "Bearer wrong" }]) await post({}, headers);
+  expect(runs.started.map(({ authorised }) => authorised)).toEqual([undefined, true, undefined]);
+});
+
+test("GET / says until when an app is paused, and no longer", async () => {
+  const { get, folders } = await lab();
+  const pausedTo = async (until: string) => {
+    await mkdir(folders.hidden, { recursive: true });
+    const pause = { version: 1, until, by: "make", at: "2025-12-19T17:00:00Z" };
+    await writeFile(join(folders.hidden, "pause.json"), JSON.stringify(pause));
+    return StateView.parse(await (await get("/", json)).json()).apps[0]?.pausedUntil;
+  };
+  expect(await pausedTo("2025-12-19T18:00:01Z")).toBe("2025-12-19T18:00:01Z");
+  expect(await (await get()).text()).toContain("Paused until 2025-12-19T18:00:01Z");
+  expect(await pausedTo("2025-12-19T18:00:00Z")).toBeUndefined();
+});
+
 test("POST / lets a plan look without the token, also while a run is in progress", async () => {
   const { post, restore, runs } = await lab();
   await post({}, later);

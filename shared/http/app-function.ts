@@ -10,7 +10,7 @@ import { lockHolder, locksOf } from "../run/lock.ts";
 import type { RunView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
 import { runningOf, stateView } from "./app-view.ts";
-import { needsToken, requireToken } from "./authorize.ts";
+import { hasToken, needsToken, requireToken } from "./authorize.ts";
 import { followResponse } from "./follow.ts";
 import { failureResponse, problemOf, problemResponse, wantsJson } from "./problem.ts";
 import { callerOf, type FunctionKind, readRequest, runIdOf, waitOf } from "./request.ts";
@@ -34,17 +34,19 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
   const nas = openNas(config.nas);
 
   /** The runs that a request means: one for each of its apps. */
-  const describeRuns = (request: RunRequest, id: string, startedBy: string): RunDescription[] => {
+  const describeRuns = (request: RunRequest, id: string, by: Pick<RunDescription, "startedBy" | "authorised">) => {
     const chosen = chooseApps(request, apps, type);
     const single = chosen.length === 1;
-    return chosen.map((app) => ({
-      id: single ? id : childId(id, app.name),
-      function: name,
-      app: app.name,
-      request: withTimeZone({ ...request, app: app.name }, config.timeZone),
-      startedBy,
-      startedAt: new Date(now()).toISOString(),
-    }));
+    return chosen.map(
+      (app): RunDescription => ({
+        id: single ? id : childId(id, app.name),
+        function: name,
+        app: app.name,
+        request: withTimeZone({ ...request, app: app.name }, config.timeZone),
+        startedAt: new Date(now()).toISOString(),
+        ...by,
+      }),
+    );
   };
 
   /** @returns The id of the run that carries out the request: its own, or the one in progress that is the same. */
@@ -68,11 +70,12 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
   const post = async (request: Request): Promise<Response> => {
     const wanted = await readRequest(request, kind);
     if (needsToken(wanted)) await requireToken(request, config.secrets);
+    const authorised = await hasToken(request, config.secrets);
     const id = runIdOf(name, request);
     const waitMs = waitOf(request);
     // A second delivery of one call is answered with the first one's run.
     if (await findView(id, apps, runs)) return answer(request, id, waitMs, true);
-    const wantedRuns = describeRuns(wanted, id, callerOf(request));
+    const wantedRuns = describeRuns(wanted, id, { startedBy: callerOf(request), ...(authorised && { authorised }) });
     const [first, ...rest] = wantedRuns;
     if (first && rest.length === 0) {
       const started = await startOrJoin(first);
@@ -151,7 +154,7 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
   functionApp.get("/_/ready", (c) => c.text("OK\n"));
   functionApp.post("/", (c) => post(c.req.raw));
   functionApp.get("/", async (c) => {
-    const state = await stateView(name, type, apps, config, runs);
+    const state = await stateView(name, type, apps, config, runs, now());
     return wantsJson(c.req.raw) ? c.json(state) : c.text(stateText(state));
   });
   functionApp.get("/runs/:id", async (c) => {

@@ -6,6 +6,7 @@ import type { Lane, RunDescription } from "../run/description.ts";
 import { readDrillState } from "../run/drill-state.ts";
 import { readLast } from "../run/last.ts";
 import { lockHolder, locksOf } from "../run/lock.ts";
+import { pausedUntil } from "../run/pause.ts";
 import { pointsOf } from "../run/points-of.ts";
 import type { AppView, PointView, StateView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
@@ -22,17 +23,18 @@ export async function stateView(
   apps: readonly AppConfig[],
   config: Config,
   runs: Runs,
+  nowMs: number,
 ): Promise<StateView> {
   const nas = openNas(config.nas);
   return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
     await nas.check();
     const views: AppView[] = [];
-    for (const app of apps) views.push(await appView(app, nas, runs));
+    for (const app of apps) views.push(await appView(app, nas, runs, nowMs));
     return { function: functionName, type, apps: views };
   });
 }
 
-async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): Promise<AppView> {
+async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs, nowMs: number): Promise<AppView> {
   const folders = nas.app(name);
   const points = await pointsOf(folders, type);
   const state = await readState(folders);
@@ -45,6 +47,7 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): P
     const run = holder && holder.state !== "gone" ? holder.run : await runs.active(name, lane);
     return run && runningOf(run);
   };
+  const paused = await pausedUntil(folders, nowMs);
   const running = await runningIn("main");
   const checking = [await runningIn("scrub"), await runningIn("drill")].filter((run) => run !== undefined);
   return {
@@ -71,6 +74,7 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs): P
     ...(state.last && { lastOutcome: state.last }),
     ...(state.lastGood && { lastGood: state.lastGood }),
     ...(state.waiting !== undefined && { waiting: state.waiting }),
+    ...(paused !== undefined && { pausedUntil: paused }),
     ...(running && { running }),
     ...(checking.length > 0 && { checking }),
     ...(lastScrub && { lastScrub }),

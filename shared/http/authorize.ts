@@ -24,6 +24,13 @@ export function needsToken(request: RunRequest): boolean {
   }
 }
 
+/** Whether the call carries the token; nothing depends on it but what may run in a pause. */
+export const hasToken = (request: Request, secretsFolder: string): Promise<boolean> =>
+  requireToken(request, secretsFolder).then(
+    () => true,
+    () => false,
+  );
+
 /**
  * Compares the bearer token with the secret, which is read anew: it may be changed while the function runs.
  * @throws {Failure} `unauthorized`.

@@ -31,11 +31,12 @@ function progressText({ phase, doneBytes, totalBytes }: Progress): string {
 
 export const stateText = (state: StateView) => state.apps.map(appText).join("\n");
 
-function appText({ app, points, lastOutcome, running, checking = [], waiting }: AppView): string {
+function appText({ app, points, lastOutcome, running, checking = [], waiting, pausedUntil }: AppView): string {
   const lines = [`${app}: ${points.length} restore points`];
   for (const { operation, startedAt, startedBy } of [...(running ? [running] : []), ...checking]) {
     lines.push(`  ${operation} is running since ${startedAt}, started by ${startedBy}`);
   }
+  if (pausedUntil) lines.push(`  Paused until ${pausedUntil}: nothing runs by itself`);
   if (waiting) lines.push(`  Backups wait: ${waiting}`);
   if (lastOutcome)
     lines.push(

@@ -27,6 +27,17 @@ export const BackupRequest = z.discriminatedUnion("operation", [
   z.strictObject({ operation: z.literal("unpin"), app, at: at.unwrap(), timeZone }),
   z.strictObject({ operation: z.literal("accept"), app }),
   z.strictObject({ operation: z.literal("flush"), app }),
+  /** Until its end, or a resume, only what carries the token runs: for an upgrade, for a move. */
+  z.strictObject({
+    operation: z.literal("pause"),
+    app,
+    forSeconds: z
+      .number()
+      .int()
+      .min(60)
+      .max(31 * 86_400),
+  }),
+  z.strictObject({ operation: z.literal("resume"), app }),
   /** Reads what is due back against its checksums; everything with `all`. */
   z.strictObject({ operation: z.literal("scrub"), app, all: z.boolean().default(false) }),
 ]);
@@ -72,6 +83,8 @@ export const RunDescription = z.object({
   startedBy: z.string(),
   /** RFC 3339, UTC. */
   startedAt: z.string(),
+  /** The call carried the token: it runs in a pause, too. */
+  authorised: z.literal(true).optional(),
 });
 export type RunDescription = z.infer<typeof RunDescription>;
 

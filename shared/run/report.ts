@@ -55,7 +55,7 @@ export type Plan = z.infer<typeof Plan>;
 /** How runs end. The first group went well, the second did not. */
 export const goodOutcomes = [
   "created", "unchanged", "postponed", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "cleaned", "planned",
-  "scrubbed", "proven",
+  "scrubbed", "proven", "paused", "resumed",
 ] as const; // biome-ignore format: one line reads better
 /** A drill that could not tell: nothing is known to be wrong, and nothing was proven. */
 export const openOutcomes = ["inconclusive"] as const;
@@ -196,6 +196,8 @@ export const AppView = z.object({
   lastDrill: Outcome.optional(),
   /** Backups wait until a restore, or until this is accepted. */
   waiting: z.string().optional(),
+  /** RFC 3339: until then nothing runs by itself. Absent when it is not paused. */
+  pausedUntil: z.string().optional(),
   keep: z.number(),
 });
 export type AppView = z.infer<typeof AppView>;

@@ -21,6 +21,7 @@ import { mend } from "./mend.ts";
 import { runCleanup, runMirror } from "./mirror.ts";
 import { localOutbox } from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
+import { pausedUntil, runPause, runResume, waitsInPause } from "./pause.ts";
 import { runPin } from "./pin.ts";
 import { pointsOf } from "./points-of.ts";
 import { ownIdentity } from "./process-identity.ts";
@@ -88,6 +89,18 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     const nas = openNas(config.nas);
     await withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
     folders = nas.app(run.app);
+    const paused = waitsInPause(run) ? await pausedUntil(folders, now()) : undefined;
+    if (paused !== undefined) {
+      // No lock, and nothing is put in order: whoever paused it may be at work on the app.
+      const outcome = finish({
+        outcome: "postponed",
+        message: `${app.type.title}: postponed: paused until ${paused}`,
+      });
+      await settle(outcome, undefined, { folders, local, disk, ownDisk, log, publisher });
+      await options.placement?.close(run.id);
+      tell(outcome);
+      return outcome;
+    }
     if (lane !== "none") {
       lock = await takeLock(locksOf(folders, lane), run, await ownIdentity(), disk);
       guards.fence = lock.fence;
@@ -207,6 +220,10 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription, { state 
       return runAccept(appRun);
     case "cleanup":
       return runCleanup(appRun);
+    case "pause":
+      return runPause(appRun, request);
+    case "resume":
+      return runResume(appRun);
     case "scrub":
       return runScrub(appRun, request);
     case "drill":

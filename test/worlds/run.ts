@@ -22,7 +22,7 @@ export async function carry(
   configPath: string,
   app: string,
   request: RunRequest,
-  options: Partial<Pick<RunnerOptions, "signal" | "now" | "onStep" | "publisher">> = {},
+  options: Partial<Pick<RunnerOptions, "signal" | "now" | "onStep" | "publisher">> & { authorised?: true } = {},
 ): Promise<Carried> {
   count += 1;
   const runId = `test-${app}-${process.pid}-${count}`;
@@ -38,6 +38,7 @@ export async function carry(
       request: { ...request, app } as RunRequest,
       startedBy: "a test",
       startedAt: new Date(options.now?.() ?? Date.now()).toISOString(),
+      ...(options.authorised && { authorised: options.authorised }),
     },
     {
       config: await loadConfig(configPath, await loadAppTypes()),

@@ -92,6 +92,24 @@ export const accept = quick(
   (app) => ({ operation: "accept", app }),
 );
 
+export const pause = quick(
+  {
+    name: "pause",
+    takes: ["for"],
+    summary: "let nothing of an app run by itself for a while: for an upgrade",
+    details: "Schedules, events, scrubs and drills wait; what you start yourself runs. It ends by itself.",
+  },
+  (app, { options: { forSeconds } }) => {
+    if (forSeconds === undefined) throw usage("Cannot pause without an end: FOR=… is wanted, such as FOR=2h");
+    return { operation: "pause", app, forSeconds };
+  },
+);
+
+export const resume = quick({ name: "resume", takes: [], summary: "end a pause before its time" }, (app) => ({
+  operation: "resume",
+  app,
+}));
+
 export const cleanup: Command = {
   name: "cleanup",
   names: "one",

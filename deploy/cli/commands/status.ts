@@ -21,13 +21,14 @@ export const status: Command = {
 
 /** One line of the table. */
 export function describeApp(
-  { points, lastGood, lastOutcome, running, waiting }: AppView,
+  { points, lastGood, lastOutcome, running, waiting, pausedUntil }: AppView,
   label: string,
   clock: Clock,
 ): string[] {
   const ago = (at: string) => `${formatAge(clock.nowMs - Date.parse(at))} ago`;
   const notes = [
     running && `running: ${running.operation}, started by ${running.startedBy} ${ago(running.startedAt)}`,
+    pausedUntil && `paused until ${formatWhen(Date.parse(pausedUntil), clock)}`,
     waiting && `waiting: ${waiting}`,
     lastOutcome?.failure &&
       `last run ${lastOutcome.outcome} ${ago(lastOutcome.finishedAt)}: ${lastOutcome.failure.message}`,
