@@ -19,22 +19,29 @@ export interface Item {
   /** ms since 1970 */
   readonly storedAt: number;
   readonly heldSince: number;
-  /** Each time that it was given to us while we held it already. */
+  /** Each time that NATS gave it to us. */
   readonly given: (Delivery | Poison)[];
+  /** Somebody else gave it to us, too: it is told also while NATS is away. */
+  isPosted?: boolean;
   /** The channels that took it. */
   readonly toldBy: Set<string>;
+  /** The channels that may have taken it: their answer was lost. */
+  readonly perhapsToldBy: Set<string>;
+  /** The channels that stood in for one that takes nothing. */
+  readonly stoodInBy: Set<string>;
   /** It is put aside, and what is told is that. */
   parked?: Parked;
   /** Not to be folded into one message with others. */
-  alone?: boolean;
+  isAlone?: boolean;
   /** What else is to be done once it was told. */
-  onTold?: () => Promise<void>;
+  readonly onTold: (() => Promise<void> | void)[];
 }
 
 /** The notice about what is put aside is not to be missed, and goes to the usual place. */
 const noticeRoute: Route = { how: "loud" };
 
-const rawLimit = 8000;
+/** In characters; an event that is longer cannot be told again. */
+const rawLimit = 16_000;
 
 export interface Reading {
   settings: NotifySettings;
@@ -43,30 +50,44 @@ export interface Reading {
 }
 
 /** @returns undefined for what nobody wants to be told. */
-export function itemOf(given: Delivery | Poison, { settings, wording, now }: Reading): Item | undefined {
-  const common = { storedAt: given.storedAt.getTime(), heldSince: now, given: [given], toldBy: new Set<string>() };
-  if (!("event" in given)) {
-    const raw = Buffer.from(given.raw).toString("utf8");
-    const id = `unreadable-${createHash("sha256").update(given.raw).digest("hex").slice(0, 16)}`;
-    const parked = parkedOf(id, given.subject, given.why, raw, now);
-    return { ...common, id, message: parkedMessage([parked]), route: noticeRoute, parked };
-  }
-  const { event } = given;
+export function itemOf(given: Delivery | Poison, reading: Reading): Item | undefined {
+  const storedAt = given.storedAt.getTime();
+  if ("event" in given) return itemOfEvent(given.event, storedAt, [given], reading);
+  const raw = Buffer.from(given.raw).toString("utf8");
+  const id = `unreadable-${createHash("sha256").update(given.raw).digest("hex").slice(0, 16)}`;
+  const parked = parkedOf(id, given.subject, given.why, raw, reading.now);
+  return { ...held(storedAt, [given], reading), id, message: parkedMessage([parked]), route: noticeRoute, parked };
+}
+
+/** @param given None when it did not come out of NATS. */
+export function itemOfEvent(event: Event, storedAt: number, given: Delivery[], reading: Reading): Item | undefined {
+  const common = { ...held(storedAt, given, reading), id: event.id, event };
   try {
-    const message = messageOf(event, wording);
+    const message = messageOf(event, reading.wording);
     if (!message) return undefined;
-    const route = routeOf(settings, message.kind, message.app);
-    return route.how === "off" ? undefined : { ...common, id: event.id, event, message, route };
+    const route = routeOf(reading.settings, message.kind, message.app);
+    return route.how === "off" ? undefined : { ...common, message, route };
   } catch (error) {
-    const parked = parkedOf(event.id, event.subject, (error as Error).message, JSON.stringify(event), now);
-    return { ...common, id: event.id, event, message: parkedMessage([parked]), route: noticeRoute, parked };
+    const parked = parkedOf(event.id, event.subject, (error as Error).message, JSON.stringify(event), reading.now);
+    return { ...common, message: parkedMessage([parked]), route: noticeRoute, parked };
   }
 }
 
+const held = (storedAt: number, given: (Delivery | Poison)[], { now }: Reading) => ({
+  storedAt,
+  heldSince: now,
+  given,
+  toldBy: new Set<string>(),
+  perhapsToldBy: new Set<string>(),
+  stoodInBy: new Set<string>(),
+  onTold: [],
+});
+
 /** Turns an item that a channel refuses for good into the notice about it. */
-export function putAside(item: Item, why: string, now: number): void {
+export function putAside(item: Item, why: string, now: number): Parked {
   item.parked = parkedOf(item.id, item.event?.subject ?? "", why, JSON.stringify(item.event ?? {}), now);
   item.route = noticeRoute;
+  return item.parked;
 }
 
 const parkedOf = (id: string, subject: string, why: string, raw: string, now: number): Parked => ({

@@ -9,7 +9,7 @@ export interface Refusal {
   /** The first failure since the last message that was taken, in ms since 1970. */
   readonly since: number;
   readonly until: number;
-  readonly permanent: boolean;
+  readonly isPermanent: boolean;
   /** The channel itself said how long to wait. */
   readonly asked: boolean;
   readonly why: string;
@@ -25,17 +25,17 @@ export class Refusals {
   note(channel: string, place: string | undefined, refused: Refused, now: number): void {
     const key = keyOf(channel, place);
     const before = this.#known.get(key);
-    const permanent = refused.outcome === "permanent";
+    const isPermanent = refused.outcome === "permanent";
     const failures = (before?.failures ?? 0) + 1;
-    const { first, most } = permanent ? permanentMs : passingMs;
+    const { first, most } = isPermanent ? permanentMs : passingMs;
     const waitMs = refused.outcome === "wait" ? refused.afterMs : Math.min(first * 2 ** (failures - 1), most);
     this.#known.set(key, {
       since: before?.since ?? now,
       until: now + waitMs,
-      permanent,
+      isPermanent,
       asked: refused.outcome === "wait",
       why: refused.why,
-      ...(permanent && refused.hint !== undefined && { hint: refused.hint }),
+      ...(isPermanent && refused.hint !== undefined && { hint: refused.hint }),
       failures,
     });
   }

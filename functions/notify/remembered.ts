@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { MovedChats } from "./channels/telegram.ts";
-import type { Memory } from "./told-before.ts";
+import type { Memory } from "./memory.ts";
+import { oneByOne } from "./one-by-one.ts";
 
 /** An event that could not be told, put aside so that it blocks no other. */
 export const Parked = z.object({
@@ -23,6 +24,7 @@ class RememberedList<T extends { id: string }> {
   readonly #key: string;
   readonly #schema: z.ZodType<T>;
   readonly #maximum: number;
+  readonly #serial = oneByOne();
 
   constructor(memory: Memory, key: string, schema: z.ZodType<T>, maximum: number) {
     this.#memory = memory;
@@ -37,17 +39,19 @@ class RememberedList<T extends { id: string }> {
   }
 
   async add(entry: T): Promise<void> {
-    const others = (await this.all()).filter(({ id }) => id !== entry.id);
-    await this.#memory.set(this.#key, JSON.stringify([...others, entry].slice(-this.#maximum)));
+    await this.#change((all) => [...all.filter(({ id }) => id !== entry.id), entry].slice(-this.#maximum));
   }
 
   async remove(ids: ReadonlySet<string>): Promise<void> {
-    const rest = (await this.all()).filter(({ id }) => !ids.has(id));
-    await this.#memory.set(this.#key, JSON.stringify(rest));
+    await this.#change((all) => all.filter(({ id }) => !ids.has(id)));
+  }
+
+  async #change(change: (all: T[]) => T[]): Promise<void> {
+    await this.#serial(async () => this.#memory.set(this.#key, JSON.stringify(change(await this.all()))));
   }
 }
 
-export const parkedIn = (memory: Memory) => new RememberedList<Parked>(memory, "parked", Parked, 50);
+export const parkedIn = (memory: Memory) => new RememberedList<Parked>(memory, "parked", Parked, 30);
 export const digestLinesIn = (memory: Memory) =>
   new RememberedList<DigestLine>(memory, "digest-lines", DigestLine, 200);
 export type DigestLines = ReturnType<typeof digestLinesIn>;
@@ -56,19 +60,20 @@ export type ParkedList = ReturnType<typeof parkedIn>;
 const chatsKey = "moved-chats";
 
 /** Groups that were upgraded, by their old id. What cannot be written down is known as long as this process lives. */
-export function movedChats(memory: () => Promise<Memory>): MovedChats & { load(): Promise<void> } {
+export function movedChats(memory: Memory): MovedChats & { load(): Promise<void> } {
   const chats = new Map<string, string>();
+  const save = () => memory.set(chatsKey, JSON.stringify(Object.fromEntries(chats)));
   return {
     async load() {
-      const known = z.record(z.string(), z.string()).safeParse(parseJson(await (await memory()).get(chatsKey)));
+      const known = z.record(z.string(), z.string()).safeParse(parseJson(await memory.get(chatsKey)));
+      const before = chats.size;
       for (const [from, to] of Object.entries(known.data ?? {})) if (!chats.has(from)) chats.set(from, to);
+      if (before > 0) await save();
     },
     get: (chat) => chats.get(chat),
     async moved(from, to) {
       chats.set(from, to);
-      await memory()
-        .then((open) => open.set(chatsKey, JSON.stringify(Object.fromEntries(chats))))
-        .catch(() => {});
+      await save().catch(() => {});
     },
   };
 }

@@ -7,7 +7,11 @@ import type { Text } from "./text.ts";
 const token = "123456:planted-token";
 const text: Text = [[{ bold: "Saved: <Factorio>" }], ["Run ", { code: "run-1" }]];
 
-async function telegram(chat: Chat = { type: "private" }, more: Record<string, Chat> = {}, secret = token) {
+async function telegram(
+  chat: Chat = { type: "private" },
+  more: Record<string, Chat> = {},
+  { secret = token, timeoutMs = 10_000 } = {},
+) {
   let now = 0;
   const server = await serveTelegram({ token, chats: { "7": chat, ...more }, now: () => now });
   onTestFinished(() => server.close());
@@ -15,7 +19,7 @@ async function telegram(chat: Chat = { type: "private" }, more: Record<string, C
   const client = telegramClient({
     base: server.base,
     token: async () => secret,
-    timeoutMs: 60,
+    timeoutMs,
     movedTo: (from) => moved.find((pair) => pair[0] === from)?.[1],
     onMoved: async (from, to) => void moved.push([from, to]),
   });
@@ -41,15 +45,16 @@ test("telegramClient() fits the longest of messages into one", async () => {
 });
 
 test.each<[Fault, object, number]>([
-  ["hang", { outcome: "passing", maybeTaken: true, why: "no answer within 0.06 s" }, 0],
-  ["hang after", { outcome: "passing", maybeTaken: true, why: "no answer within 0.06 s" }, 1],
+  ["hang", { outcome: "passing", maybeTaken: true, why: "no answer within 0.3 s" }, 0],
+  ["hang after", { outcome: "passing", maybeTaken: true, why: "no answer within 0.3 s" }, 1],
   ["reset before", { outcome: "passing", maybeTaken: true }, 0],
   ["reset after", { outcome: "passing", maybeTaken: true }, 1],
   ["slow body", { outcome: "taken", notes: [] }, 1],
   [500, { outcome: "passing", maybeTaken: false, why: "Telegram answered 500" }, 0],
   [502, { outcome: "passing", maybeTaken: false, why: "Telegram answered 502" }, 0],
 ])("telegramClient() meets the fault %s", async (fault, told, taken) => {
-  const { server, send } = await telegram();
+  const timeoutMs = typeof fault === "string" && /hang|slow/.test(fault) ? 300 : 10_000;
+  const { server, send } = await telegram(undefined, {}, { timeoutMs });
   server.faults.push(fault);
   expect(await send()).toMatchObject(told);
   expect(server.api.messages).toHaveLength(taken);
@@ -110,7 +115,7 @@ test.each<[string, Chat, string, object]>([
   ["a block", { type: "private", blocked: true }, token, { about: "chat" }],
   ["being thrown out", { type: "supergroup", blocked: true }, token, { about: "chat" }],
 ])("telegramClient() calls %s permanent, and says what to do", async (_, chat, secret, wanted) => {
-  const { send } = await telegram(chat, {}, secret);
+  const { send } = await telegram(chat, {}, { secret });
   const told = await send();
   expect(told).toMatchObject({ outcome: "permanent", hint: expect.any(String), ...wanted });
   expect(JSON.stringify(told)).not.toMatch(/planted/);

@@ -16,6 +16,13 @@ export interface Pings {
   lastError(): string | undefined;
 }
 
+interface Ping {
+  readonly secret: string;
+  readonly isFailure: boolean;
+  readonly text: string;
+  readonly at: number;
+}
+
 /**
  * Calls an address after each good backup, and the address with `/fail` after a bad one, as healthchecks.io and others
  * understand it (https://healthchecks.io/docs/http_api/): whoever waits there notices when the calls end.
@@ -25,35 +32,41 @@ export function pings(
   readSecret: ReadSecret,
   { timeoutMs, now }: { timeoutMs: number; now: () => number },
 ): Pings {
-  const due = new Map<string, { fail: boolean; text: string; at: number }>();
+  /** By app. */
+  const due = new Map<string, Ping>();
+  /** The newest outcome that was noted, by app, in ms since 1970: events come again, and not in their order. */
+  const newest = new Map<string, number>();
   let error: string | undefined;
+
+  /** @returns Why it failed. */
+  const call = async ({ secret, isFailure, text }: Ping): Promise<string | undefined> => {
+    const url = await readSecret(secret);
+    if (url === undefined || !URL.canParse(url)) return `the secret "${secret}" is not there, or is not an address`;
+    const to = new URL(url);
+    if (isFailure) to.pathname = `${to.pathname.replace(/\/$/, "")}/fail`;
+    const answer = await request(to.href, { method: "POST", body: text }, { timeoutMs });
+    if (!("status" in answer)) return answer.why;
+    // Not every service has a way to tell a failure; that no call comes says it as well.
+    const isUnknown = isFailure && [404, 405].includes(answer.status);
+    return answer.status < 300 || isUnknown ? undefined : `it was answered with ${answer.status}`;
+  };
+
   return {
     note({ app, operation, outcome, message, finishedAt }) {
       const secret = settings.apps[app] ?? settings.urlSecret;
-      const good = outcome === "created" || outcome === "unchanged";
-      const bad = outcome === "failed" || outcome === "refused" || outcome === "interrupted";
-      if (secret === undefined || operation !== "backup" || !(good || bad)) return;
+      const isGood = outcome === "created" || outcome === "unchanged";
+      const isFailure = outcome === "failed" || outcome === "refused" || outcome === "interrupted";
+      if (secret === undefined || operation !== "backup" || !(isGood || isFailure)) return;
       const at = Date.parse(finishedAt ?? "") || now();
-      if (now() - at > freshMs || at < (due.get(secret)?.at ?? 0)) return;
-      due.set(secret, { fail: bad, text: clean(message), at });
+      if (now() - at > freshMs || at <= (newest.get(app) ?? 0)) return;
+      newest.set(app, at);
+      due.set(app, { secret, isFailure, text: clean(message), at });
     },
     async send() {
-      for (const [secret, ping] of [...due]) {
-        const url = await readSecret(secret);
-        if (url === undefined || !URL.canParse(url)) {
-          error = `the secret "${secret}" is not there, or is not an address`;
-          continue;
-        }
-        const to = new URL(url);
-        if (ping.fail) to.pathname = `${to.pathname.replace(/\/$/, "")}/fail`;
-        const answer = await request(to.href, { method: "POST", body: ping.text }, { timeoutMs });
-        if ("status" in answer && answer.status < 300) {
-          error = undefined;
-          if (due.get(secret) === ping) due.delete(secret);
-        } else {
-          error = "status" in answer ? `the ping was answered with ${answer.status}` : `ping: ${answer.why}`;
-          if (now() - ping.at > freshMs) due.delete(secret);
-        }
+      for (const [app, ping] of [...due]) {
+        error = await call(ping);
+        const isOver = error === undefined || now() - ping.at > freshMs;
+        if (isOver && due.get(app) === ping) due.delete(app);
       }
     },
     lastError: () => error,

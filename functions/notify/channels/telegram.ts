@@ -16,7 +16,7 @@ export interface TelegramChannelOptions {
   pace: Pace;
   moved: MovedChats;
   now: () => number;
-  timeoutMs?: number;
+  timeoutMs: number;
 }
 
 export function telegramChannel({
@@ -30,7 +30,7 @@ export function telegramChannel({
   const client = telegramClient({
     base: settings.apiBase.replace(/\/+$/, ""),
     token: () => readSecret(settings.tokenSecret),
-    timeoutMs: timeoutMs ?? settings.timeoutSeconds * 1000,
+    timeoutMs,
     movedTo: (chat) => moved.get(chat),
     onMoved: (from, to) => moved.moved(from, to),
   });
@@ -43,7 +43,8 @@ export function telegramChannel({
   };
   return {
     name: "telegram",
-    placeOf: ({ chat }) => keyOf(chat),
+    // Not the usual chat's id, which may be put right: what the wrong one refused would stand there for ever.
+    placeOf: ({ chat }) => chat ?? usual,
     readyAt: ({ chat }) => pace.readyAt(keyOf(chat)),
     async send({ message, silent, chat: asked, topic }) {
       usualChat = await readSecret(settings.chatSecret);

@@ -1,0 +1,26 @@
+import { Failure } from "../../shared/failures.ts";
+
+/** What must outlive this process: JSON texts by key. */
+export interface Memory {
+  get(key: string): Promise<string | undefined>;
+  set(key: string, text: string): Promise<void>;
+}
+
+/** A memory that is away at times; then both methods reject. */
+export class LateMemory implements Memory {
+  /** undefined: it is away. */
+  now: Memory | undefined;
+
+  async get(key: string): Promise<string | undefined> {
+    return this.#there().get(key);
+  }
+
+  async set(key: string, text: string): Promise<void> {
+    await this.#there().set(key, text);
+  }
+
+  #there(): Memory {
+    if (this.now) return this.now;
+    throw new Failure("source_unreachable", "Cannot look up what was told: NATS is away");
+  }
+}
