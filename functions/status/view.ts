@@ -103,6 +103,8 @@ export interface AppStatus {
   readonly nextRunAt?: string;
   /** In words: "every 6 hours". undefined: only by hand. */
   readonly schedule?: string;
+  /** The longest that its schedule lets pass between two runs: a day for "daily at 03:00". */
+  readonly intervalMs?: number;
   readonly running?: RunningStatus;
   /** The last 30 days, oldest first, today last. */
   readonly days: readonly DayStatus[];

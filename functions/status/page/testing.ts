@@ -64,6 +64,7 @@ export function app(name: string, title: string, more: Partial<AppStatus> = {}):
     failedInARow: 0,
     nextRunAt: before(-4 * hour),
     schedule: "every 6 hours",
+    intervalMs: 6 * hour,
     days: daysUntilNow(),
     sizes: Array.from({ length: 40 }, (_, i) => {
       const ageMs = (40 - i) * 18 * hour;
@@ -83,7 +84,14 @@ export function app(name: string, title: string, more: Partial<AppStatus> = {}):
       nextAt: before(-4 * day),
     },
     scrub: {
-      last: { at: before(day), result: "proven", message: "All read back.", tookMs: 95_000 },
+      last: {
+        at: before(day),
+        result: "proven",
+        message: "All read back.",
+        tookMs: 95_000,
+        doneBytes: 2e8,
+        totalBytes: base(name) * 7,
+      },
       nextAt: before(-6 * hour),
     },
     ...more,
@@ -95,13 +103,15 @@ export const sixApps = (): AppStatus[] => [
   app("factorio", "Factorio"),
   app("mapshot", "Mapshot", {
     schedule: "every 4 hours",
+    intervalMs: 4 * hour,
     keep: 1,
     points: [point("mapshot", 2 * hour, { latest: true })],
   }),
-  app("postgresql", "PostgreSQL", { schedule: "daily at 03:00" }),
-  app("open-webui", "Open WebUI", { schedule: "daily at 04:00" }),
+  app("postgresql", "PostgreSQL", { schedule: "daily at 03:00", intervalMs: day }),
+  app("open-webui", "Open WebUI", { schedule: "daily at 04:00", intervalMs: day }),
   app("ollama", "Ollama", {
     schedule: "daily at 08:00",
+    intervalMs: day,
     keep: 1,
     points: [point("ollama", 5 * hour, { latest: true, scrubbedAt: before(2 * day) })],
     lastGood: { at: before(5 * hour), outcome: "unchanged" },
@@ -343,3 +353,10 @@ export const scenes: Record<string, () => StatusView> = {
     }),
   "nothing set up": () => view({ apps: [], runs: [], nas: {}, notify: { parked: 0 } }),
 };
+
+/** All that a view may have, each thing at least once. */
+export function everything(): StatusView {
+  const failed = scenes.failed!();
+  const [running] = scenes.running!().apps;
+  return { ...failed, apps: [running!, ...failed.apps.slice(1)], notify: { ...failed.notify, waiting: 3 } };
+}
