@@ -379,6 +379,27 @@ test("GET / tells state and restore points, newest first, in lines or as JSON", 
   expect(text).toMatch(/20251219-180000 .* verified {2}latest\n {2}20251218-180000 .* verified {2}pinned\n/);
 });
 
+test("GET / tells the NAS's room, what waits to be told, what retention has left, and what killed runs have", async () => {
+  const { root, folders, get } = await lab("apps:\n  box: {keep: 1}\n");
+  const boxView = async () => StateView.parse(await (await get("/", json)).json());
+  const { nas, apps } = await boxView();
+  expect(nas?.totalBytes).toBeGreaterThan(nas?.freeBytes ?? 0);
+  expect(apps[0]).toMatchObject({ expired: 0, waitingOutcomes: 0 });
+  expect(apps[0]?.left).toBeUndefined();
+
+  for (const [index, id] of ["20251218-180000", "20251219-180000", "20251220-180000"].entries())
+    await makePoint(folders, id, { sequence: index + 1 });
+  await mkdir(folders.outbox, { recursive: true });
+  await writeFile(join(folders.outbox, "backup-box-1.outcome.json"), "{}");
+  await mkdir(join(root, "state/workloads/box"), { recursive: true });
+  await writeFile(join(root, "state/workloads/box/stopped.json"), "{}");
+  expect((await boxView()).apps[0]).toMatchObject({
+    expired: 2,
+    waitingOutcomes: 1,
+    left: ["it was stopped for a run, and not brought back"],
+  });
+});
+
 test("GET / of functions whose folders are not made yet tells of no points", async () => {
   const { get } = await lab(twoApps);
   expect(await (await get()).text()).toBe("box: 0 restore points\n\nsecond-box: 0 restore points\n");

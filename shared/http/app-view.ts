@@ -1,11 +1,15 @@
+import { isMirror } from "../app.ts";
 import type { AppConfig, Config } from "../config.ts";
 import { withDeadline } from "../nas/deadline.ts";
-import { type Nas, openNas } from "../nas/nas.ts";
+import { freeSpace, openNas } from "../nas/nas.ts";
 import { newestGood, sizeOf } from "../nas/points.ts";
+import { selectExpired } from "../nas/retention.ts";
+import { whatIsLeft } from "../run/abandoned.ts";
 import type { Lane, RunDescription } from "../run/description.ts";
 import { readDrillState } from "../run/drill-state.ts";
 import { readLast } from "../run/last.ts";
 import { lockHolder, locksOf } from "../run/lock.ts";
+import { countWaiting } from "../run/outbox.ts";
 import { pausedUntil } from "../run/pause.ts";
 import { pointsOf } from "../run/points-of.ts";
 import type { AppView, PointView, StateView } from "../run/report.ts";
@@ -29,13 +33,14 @@ export async function stateView(
   return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
     await nas.check();
     const views: AppView[] = [];
-    for (const app of apps) views.push(await appView(app, nas, runs, nowMs));
-    return { function: functionName, type, apps: views };
+    for (const app of apps) views.push(await appView(app, config, runs, nowMs));
+    return { function: functionName, type, apps: views, nas: await freeSpace(nas.root) };
   });
 }
 
-async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs, nowMs: number): Promise<AppView> {
-  const folders = nas.app(name);
+async function appView(app: AppConfig, config: Config, runs: Runs, nowMs: number): Promise<AppView> {
+  const { name, type, keep, common } = app;
+  const folders = openNas(config.nas).app(name);
   const points = await pointsOf(folders, type);
   const state = await readState(folders);
   const newest = newestGood(points);
@@ -49,6 +54,7 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs, no
   };
   const paused = await pausedUntil(folders, nowMs);
   const running = await runningIn("main");
+  const left = running ? [] : await whatIsLeft(config, folders);
   const checking = [await runningIn("scrub"), await runningIn("drill")].filter((run) => run !== undefined);
   return {
     app: name,
@@ -80,6 +86,9 @@ async function appView({ name, type, keep }: AppConfig, nas: Nas, runs: Runs, no
     ...(lastScrub && { lastScrub }),
     ...(lastDrill && { lastDrill }),
     keep,
+    expired: isMirror(type) ? 0 : selectExpired(points, { ...common, keep }).length,
+    waitingOutcomes: await countWaiting(folders),
+    ...(left.length > 0 && { left }),
   };
 }
 

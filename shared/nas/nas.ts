@@ -136,13 +136,18 @@ export async function initNas(
   return { ...(created ? marker : await readMarker(root)), created };
 }
 
+/** Of the file system that holds a folder: what an ordinary user may still fill, and all there is. */
+export async function freeSpace(folder: string): Promise<{ freeBytes: number; totalBytes: number }> {
+  const { bavail, blocks, bsize } = await statfs(folder);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
 /**
  * Checks that there is room before anything is filled.
  * @throws {Failure} `no_space`.
  */
 export async function requireSpace(folder: string, neededBytes: number, what: string): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const freeBytes = bavail * bsize;
+  const { freeBytes } = await freeSpace(folder);
   // A little more than needed: a file system that is filled to the last byte harms whoever else writes there.
   const wantedBytes = Math.ceil(neededBytes * 1.05) + (16 << 20);
   if (freeBytes >= wantedBytes) return;

@@ -75,6 +75,10 @@ export async function flushOutbox(
   return { told, waiting: events.length - told };
 }
 
+/** How many outcomes wait to be told. */
+export const countWaiting = async ({ outbox }: Pick<OutboxFolders, "outbox">): Promise<number> =>
+  (await namesIn(outbox)).filter(isRecord).length;
+
 /** Moves records that were written on this machine while the NAS was away to the NAS, told or not. */
 export async function takeOverOutbox(from: OutboxFolders, to: OutboxFolders, disk: Disk): Promise<void> {
   for (const folder of ["outbox", "runs"] as const) {
@@ -95,10 +99,12 @@ async function trimRuns(folders: OutboxFolders, disk: Disk): Promise<void> {
   for (const event of events.slice(keptRuns)) await disk.remove(join(folders.runs, recordName(event)));
 }
 
+const isRecord = (name: string) => /^[a-z0-9].*\.json$/.test(name);
+
 const recordName = (event: Event) => `${event.id}.json`;
 
 async function readRecords(folder: string): Promise<Event[]> {
-  const names = (await namesIn(folder)).filter((name) => /^[a-z0-9].*\.json$/.test(name));
+  const names = (await namesIn(folder)).filter(isRecord);
   const read = await Promise.all(
     names.map(async (name) => {
       const parsed = Event.safeParse(parseJson(await readFile(join(folder, name), "utf8").catch(() => "")));

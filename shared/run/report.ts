@@ -199,11 +199,23 @@ export const AppView = z.object({
   /** RFC 3339: until then nothing runs by itself. Absent when it is not paused. */
   pausedUntil: z.string().optional(),
   keep: z.number(),
+  /** Restore points that retention would remove now: none right after a good backup. */
+  expired: z.number().optional(),
+  /** Outcomes that were not told yet. */
+  waitingOutcomes: z.number().optional(),
+  /** What killed runs have left, for people; any run puts it right. */
+  left: z.array(z.string()).optional(),
 });
 export type AppView = z.infer<typeof AppView>;
 
 /** `GET /` as JSON. */
-export const StateView = z.object({ function: z.string(), type: z.string(), apps: z.array(AppView) });
+export const StateView = z.object({
+  function: z.string(),
+  type: z.string(),
+  apps: z.array(AppView),
+  /** Of the file system that holds the export. */
+  nas: z.object({ freeBytes: z.number(), totalBytes: z.number() }).optional(),
+});
 export type StateView = z.infer<typeof StateView>;
 
 /** RFC 9457, `application/problem+json`. */

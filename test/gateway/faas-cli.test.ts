@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { loadStackFile } from "../../deploy/local/gateway/stack-file.ts";
+import { loadStackFile } from "../../shared/stack/stack-file.ts";
 import { auth, deferred, echo, startGateway } from "./start-gateway.ts";
 
 const run = promisify(execFile);

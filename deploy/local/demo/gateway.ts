@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { loadFunction } from "../../../functions/function.ts";
 import { tokenSecret } from "../../../shared/http/authorize.ts";
 import { createLog } from "../../../shared/log.ts";
+import { loadStackFile } from "../../../shared/stack/stack-file.ts";
 import type { FetchHandler } from "../gateway/call-function.ts";
 import { createGateway } from "../gateway/gateway.ts";
 import { removeGatewayFile, writeGatewayFile } from "../gateway/gateway-file.ts";
-import { loadStackFile } from "../gateway/stack-file.ts";
 import { ensureToken } from "../gateway/token.ts";
 import { placesIn } from "./lab.ts";
 

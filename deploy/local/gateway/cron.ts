@@ -1,6 +1,6 @@
 import type { Logger } from "../../../shared/log.ts";
+import { parseSchedule, type Schedule } from "../../../shared/stack/schedule.ts";
 import { type FunctionStatus, namespace } from "./deployments.ts";
-import { parseSchedule, type Schedule } from "./schedule.ts";
 
 export interface CronOptions {
   readonly gatewayUrl: string;

@@ -1,4 +1,4 @@
-import type { Deployment } from "./stack-file.ts";
+import type { Deployment } from "../../../shared/stack/stack-file.ts";
 
 /** The one namespace for functions that OpenFaaS CE has. */
 export const namespace = "openfaas-fn";

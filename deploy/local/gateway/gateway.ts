@@ -5,11 +5,11 @@ import { type Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { Failure } from "../../../shared/failures.ts";
 import type { Logger } from "../../../shared/log.ts";
+import type { Deployment } from "../../../shared/stack/stack-file.ts";
 import { createAsyncQueue } from "./async-queue.ts";
 import { callHeaders, createCallFunction, type FetchHandler } from "./call-function.ts";
 import { createDeployments, type Deployments } from "./deployments.ts";
 import { createFunctionLogs, type FunctionLogs } from "./function-log.ts";
-import type { Deployment } from "./stack-file.ts";
 import { systemRoutes } from "./system.ts";
 
 export interface GatewayOptions {

@@ -8,13 +8,13 @@ import { loadConfig } from "../../../shared/config.ts";
 import { Failure, toFailure } from "../../../shared/failures.ts";
 import { tokenSecret } from "../../../shared/http/authorize.ts";
 import { createLog } from "../../../shared/log.ts";
+import { loadStackFile } from "../../../shared/stack/stack-file.ts";
 import type { FetchHandler } from "./call-function.ts";
 import { startCron } from "./cron.ts";
 import { createFunctionLogs } from "./function-log.ts";
 import { createGateway } from "./gateway.ts";
 import { findRunningGateway, removeGatewayFile, writeGatewayFile } from "./gateway-file.ts";
 import { startReconcile } from "./reconcile.ts";
-import { loadStackFile } from "./stack-file.ts";
 import { greeting, readableLogLine } from "./terminal.ts";
 import { ensureToken } from "./token.ts";
 

@@ -1,10 +1,10 @@
 import { Hono } from "hono";
 import { basicAuth } from "hono/basic-auth";
 import { z } from "zod";
+import { Deployment } from "../../../shared/stack/stack-file.ts";
 import type { FetchHandler } from "./call-function.ts";
 import { type Deployments, namespace } from "./deployments.ts";
 import type { FunctionLogs, LogLine } from "./function-log.ts";
-import { Deployment } from "./stack-file.ts";
 
 export interface SystemDeps {
   readonly functions: ReadonlyMap<string, FetchHandler>;

@@ -1,5 +1,5 @@
 import { Cron } from "croner";
-import { Failure } from "../../../shared/failures.ts";
+import { Failure } from "../failures.ts";
 import { fields, parseField } from "./cron-field.ts";
 
 /*

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
-import { Failure } from "../../../shared/failures.ts";
+import { Failure } from "../failures.ts";
 
 /** faas-cli takes any scalar where it wants text: `true`, `5`. */
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);

@@ -6,7 +6,7 @@ const parse = (functions: string, environment = {}) =>
   parseStackFile(`version: 1.0\nprovider: {name: openfaas}\nfunctions:\n${functions}`, "stack.yml", environment);
 
 test("loadStackFile() reads the project's own stack.yml", async () => {
-  const stack = await loadStackFile(`${import.meta.dirname}/../../../stack.yml`, { KEEPSAKE_TZ: "Europe/Berlin" });
+  const stack = await loadStackFile(`${import.meta.dirname}/../../stack.yml`, { KEEPSAKE_TZ: "Europe/Berlin" });
   expect(stack.map(({ service, annotations }) => [service, annotations?.schedule])).toEqual([
     ["backup-sdtd", "CRON_TZ=Europe/Berlin 0 */6 * * *"],
     ["restore-sdtd", undefined],
