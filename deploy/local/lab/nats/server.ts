@@ -27,6 +27,8 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** The program; what `findNatsServer` finds when absent. */
   readonly bin?: string;
+  /** The one user who is let in; without it everybody is. */
+  readonly user?: { readonly name: string; readonly password: string };
 }
 
 const Running = ProcessIdentity.extend({ port: ProcessIdentity.shape.pid });
@@ -49,14 +51,15 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
   const bin = options.bin ?? (await findNatsServer());
   await mkdir(folder, { recursive: true });
-  if (options.port !== undefined) return launch(bin, folder, options.port);
+  const onPort = (port: number) => launch(bin, folder, port, options.user);
+  if (options.port !== undefined) return onPort(options.port);
   // Runs that are still at work know the server by its old address.
-  if (before) return launch(bin, folder, before.port).catch(async () => launch(bin, folder, await freePort()));
-  return launch(bin, folder, await freePort());
+  if (before) return onPort(before.port).catch(async () => onPort(await freePort()));
+  return onPort(await freePort());
 }
 
-async function launch(bin: string, folder: string, port: number): Promise<NatsServer> {
-  await writeFile(join(folder, "nats.conf"), configuration(folder, port), { mode: 0o600 });
+async function launch(bin: string, folder: string, port: number, user: NatsServerOptions["user"]): Promise<NatsServer> {
+  await writeFile(join(folder, "nats.conf"), configuration(folder, port, user), { mode: 0o600 });
   const log = await open(join(folder, "output.log"), "w");
   // In a process group of its own, so that Ctrl-C at the terminal does not reach it before whoever still needs it.
   const child = spawn(bin, ["-c", join(folder, "nats.conf")], {
@@ -80,8 +83,9 @@ async function launch(bin: string, folder: string, port: number): Promise<NatsSe
 }
 
 /** https://docs.nats.io/running-a-nats-service/configuration */
-const configuration = (folder: string, port: number) => `# Made at every start.
+const configuration = (folder: string, port: number, user: NatsServerOptions["user"]) => `# Made at every start.
 listen: 127.0.0.1:${port}
+${user ? `authorization { user: ${JSON.stringify(user.name)}, password: ${JSON.stringify(user.password)} }\n` : ""}\
 log_file: ${JSON.stringify(join(folder, "nats.log"))}
 jetstream {
   store_dir: ${JSON.stringify(folder)}

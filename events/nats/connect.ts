@@ -1,0 +1,84 @@
+import { type JetStreamClient, type JetStreamManager, jetstream } from "@nats-io/jetstream";
+import {
+  AuthorizationError,
+  connect,
+  type NatsConnection,
+  UserAuthenticationExpiredError,
+} from "@nats-io/transport-node";
+import type { BusLog } from "../bus.ts";
+import { within } from "./deadline.ts";
+
+/** For connecting, and for each answer of JetStream, in ms. */
+export const answerMs = 5000;
+
+export interface Connection {
+  readonly nats: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly manager: JetStreamManager;
+  connected(): boolean;
+  close(): Promise<void>;
+}
+
+/** @throws {Error} When there is no connection within `answerMs`. */
+export async function connectTo(url: string, { name, log }: { name: string; log: BusLog }): Promise<Connection> {
+  const { servers, credentials } = readUrl(url);
+  const at = servers.join(", ");
+  const connecting = connect({
+    servers,
+    ...credentials,
+    name: `keepsake ${name}`,
+    timeout: answerMs,
+    // Once there was a connection, it is made again without end, also when the password has changed meanwhile.
+    maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
+    reconnectTimeWait: 500,
+    pingInterval: 10_000,
+    maxPingOut: 2,
+  });
+  let givenUp = false;
+  const nats = await within(answerMs, "connect", connecting).catch((error) => {
+    givenUp = true;
+    throw new Error(whyNot(error, at, credentials.user));
+  });
+  // One that comes late is not wanted any more.
+  connecting.then((late) => (givenUp ? late.close() : undefined)).catch(() => {});
+  const js = jetstream(nats, { timeout: answerMs });
+  let isUp = true;
+  void (async () => {
+    for await (const { type } of nats.status()) {
+      if (type !== "disconnect" && type !== "reconnect") continue;
+      isUp = type === "reconnect";
+      log[isUp ? "info" : "warn"]({ nats: at }, isUp ? "NATS is back" : "NATS is away");
+    }
+  })();
+  return {
+    nats,
+    js,
+    manager: await js.jetstreamManager(false),
+    connected: () => isUp && !nats.isClosed(),
+    // Everything that was to be sent has been answered.
+    close: () => within(answerMs, "close", nats.close()).catch(() => {}),
+  };
+}
+
+/** @throws {Error} Without the URL's text: a password may stand in it. */
+function readUrl(text: string): { servers: string[]; credentials: { user?: string; pass?: string; token?: string } } {
+  const urls = text.split(",").map((part) => URL.parse(part.trim()));
+  if (!urls.every((url) => url !== null && /^(?:nats|tls):$/.test(url.protocol) && url.hostname !== "")) {
+    throw new Error('Cannot use the address of NATS: one such as "nats://host:4222" is wanted');
+  }
+  const parts = urls as URL[];
+  const servers = parts.map(({ protocol, hostname, port }) => `${protocol}//${hostname}:${port || 4222}`);
+  const [username = "", password = ""] = [parts[0]?.username, parts[0]?.password].map((part) =>
+    decodeURIComponent(part ?? ""),
+  );
+  if (username === "") return { servers, credentials: {} };
+  return { servers, credentials: password === "" ? { token: username } : { user: username, pass: password } };
+}
+
+function whyNot(error: unknown, at: string, user: string | undefined): string {
+  const isRefused = error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError;
+  if (!isRefused) return `Cannot reach NATS at ${at}: ${(error as Error).message}`;
+  const who = user === undefined ? "whoever comes without a user it knows" : `user "${user}" with this password`;
+  return `Cannot use NATS at ${at}: it refuses ${who}. They stand in the secret nats-url, or in NATS_URL: nats://user:password@host`;
+}
