@@ -1,11 +1,12 @@
 import { html } from "hono/html";
 import type { AppStatus, CheckStatus } from "../view.ts";
 import { dayStrip } from "./day-strip.ts";
-import { ago, type Html, moment, pill } from "./parts.ts";
+import { command, type Html, moment, pill } from "./parts.ts";
 import { restorePoints } from "./points.ts";
+import { runningNow } from "./running.ts";
 import { sizeChart } from "./size-chart.ts";
 import { lookOfApp } from "./states.ts";
-import { type Clock, formatAgo, formatBytes, formatDuration } from "./words.ts";
+import { type Clock, formatAgo, formatDuration } from "./words.ts";
 
 /** One app: how it is, what was saved, what comes next, what is proven, and how to get it back. */
 export function appCard(app: AppStatus, clock: Clock): Html {
@@ -15,11 +16,12 @@ export function appCard(app: AppStatus, clock: Clock): Html {
 <p class="kind">${app.app}${app.schedule === undefined ? "" : ` · ${app.schedule}`}</p>
 <p class="sentence">${app.sentence}</p>
 ${app.running ? runningNow(app.running, app.title, clock) : ""}
+${app.pausedUntil === undefined ? "" : command(`make resume-${app.app}`)}
 <dl class="facts">
-<div><dt>Last good backup</dt><dd>${app.lastGood ? ago(app.lastGood.at, clock) : html`<strong>none yet</strong>`}</dd></div>
-<div><dt>Next backup</dt><dd>${nextRun(app, clock)}</dd></div>
-<div><dt>Restore drill</dt><dd>${check(app.drill, clock, "Proven")}</dd></div>
-<div><dt>Read back</dt><dd>${check(app.scrub, clock, "All well")}</dd></div>
+${lastGood(app, clock)}
+${nextRun(app, clock)}
+${drill(app, clock)}
+${scrub(app, clock)}
 </dl>
 ${dayStrip(app.days)}
 ${sizeChart(app, clock)}
@@ -27,35 +29,40 @@ ${restorePoints(app, clock)}
 </article>`;
 }
 
+const fact = (label: string, value: Html | string, detail: Html | string = "", tone = "") =>
+  html`<div><dt>${label}</dt><dd><strong class="${tone}">${value}</strong><span class="soft">${detail}</span></dd></div>`;
+
+const lastGood = ({ lastGood }: AppStatus, clock: Clock) =>
+  lastGood === undefined
+    ? fact("Last good backup", "none yet")
+    : fact("Last good backup", formatAgo(lastGood.at, clock), moment(lastGood.at, clock));
+
 function nextRun({ pausedUntil, nextRunAt, schedule }: AppStatus, clock: Clock): Html {
-  if (pausedUntil !== undefined)
-    return html`<strong>paused</strong> <span class="soft">until ${moment(pausedUntil, clock)}</span>`;
-  if (nextRunAt !== undefined) return ago(nextRunAt, clock);
-  return html`<strong>${schedule === undefined ? "only by hand" : "not known"}</strong>`;
+  if (pausedUntil !== undefined) return fact("Next backup", "paused", html`until ${moment(pausedUntil, clock)}`);
+  if (nextRunAt !== undefined) {
+    const due = Date.parse(nextRunAt) > clock.nowMs ? "" : "due ";
+    return fact("Next backup", due + formatAgo(nextRunAt, clock), moment(nextRunAt, clock));
+  }
+  return fact("Next backup", schedule === undefined ? "only by hand" : "not known");
 }
 
-/** The result of the last drill or scrub, or when the first one will be. */
-function check({ last, nextAt }: CheckStatus, clock: Clock, good: string): Html {
-  const next = nextAt === undefined ? "" : html`<span class="soft">next ${moment(nextAt, clock)}</span>`;
-  if (!last) return html`<strong>not yet</strong> ${next}`;
-  const word = { proven: good, failed: "Failed", inconclusive: "Could not tell" }[last.result];
-  const detail = last.result === "proven" ? html`, took ${formatDuration(last.tookMs)}` : html`: ${last.message}`;
-  return html`<strong class="result-${last.result}">${word} ${formatAgo(last.at, clock)}</strong><span class="soft">${detail}</span>`;
+/** The last drill, and the recovery time to expect. */
+function drill({ drill, points }: AppStatus, clock: Clock): Html {
+  const took = points.find(({ proven }) => proven)?.proven?.recoverySeconds;
+  const good = took === undefined ? "" : `a restore takes ${formatDuration(took * 1000)}`;
+  return check("Restore drill", "Proven", drill, good, clock);
 }
 
-function runningNow(running: NonNullable<AppStatus["running"]>, title: string, clock: Clock): Html {
-  const { operation, phase, doneBytes, totalBytes, startedAt, startedBy } = running;
-  const amount =
-    doneBytes === undefined
-      ? ""
-      : `, ${formatBytes(doneBytes)}${totalBytes === undefined ? "" : ` of ${formatBytes(totalBytes)}`}`;
-  const known = doneBytes !== undefined && totalBytes !== undefined && totalBytes > 0;
-  const bar = known
-    ? html`<progress max="${totalBytes}" value="${Math.min(doneBytes, totalBytes)}" aria-label="Progress of the ${operation} of ${title}"></progress>`
-    : html`<progress aria-label="Progress of the ${operation} of ${title}"></progress>`;
-  return html`<div class="running">
-<div><strong>${operation}</strong>${phase === undefined ? "" : ` · ${phase}`}${amount}</div>
-${bar}
-<div class="soft">for ${formatDuration(clock.nowMs - Date.parse(startedAt))}, started by ${startedBy}</div>
-</div>`;
+function scrub({ scrub }: AppStatus, clock: Clock): Html {
+  const next = scrub.nextAt === undefined ? "" : html`next ${moment(scrub.nextAt, clock)}`;
+  return check("Read back", "All well", scrub, next, clock);
+}
+
+/** How the last drill or scrub went, and why where it did not; or when the first one will be. */
+function check(label: string, word: string, { last, nextAt }: CheckStatus, detail: Html | string, clock: Clock): Html {
+  if (!last) return fact(label, "not yet", nextAt === undefined ? "" : html`first ${moment(nextAt, clock)}`);
+  const ago = formatAgo(last.at, clock);
+  if (last.result === "proven") return fact(label, `${word} ${ago}`, detail);
+  if (last.result === "failed") return fact(label, `Failed ${ago}`, last.message, "bad");
+  return fact(label, `Could not tell ${ago}`, last.message, "warn");
 }

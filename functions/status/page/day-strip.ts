@@ -4,10 +4,10 @@ import type { Html } from "./parts.ts";
 import { days as dayWords } from "./states.ts";
 import { count, formatDay, listed } from "./words.ts";
 
-/** The days of which each one is named in the text beside the strip; of more, their number. */
+/** The days of which each one is named in the text over the strip; of more, their number. */
 const namedDays = 3;
 
-/** One bar a day, nothing when no backup was due on any: height and pattern tell its state, colour repeats it, the line below says it in words. */
+/** One bar a day, nothing when no backup was due on any: height and pattern tell its state, colour repeats it, the line above says it in words. */
 export function dayStrip(days: readonly DayStatus[]): Html {
   const [first] = days;
   if (!first || days.every(({ state }) => state === "none")) return html``;
@@ -15,21 +15,22 @@ export function dayStrip(days: readonly DayStatus[]): Html {
     ({ date, state, runs }) =>
       html`<i class="day ${state}" title="${formatDay(date)}: ${dayWords[state]}${runs > 1 ? `, ${runs} backups` : ""}"></i>`,
   );
-  const words = inWords(days);
+  const bad = inWords(days, ["failed", "late"]);
+  const rest = inWords(days, ["ok", "unchanged", "paused"]);
+  const label = `The last ${days.length} days: ${[...bad, ...rest].join(" · ")}`;
   return html`<figure class="strip">
-<div class="days" role="img" aria-label="The last ${days.length} days: ${words}">${bars}</div>
-<figcaption><span>${formatDay(first.date)}</span><span class="words">${words}</span><span>Today</span></figcaption>
+<figcaption>Last ${count(days.length, "day")}: <strong>${bad.join(" · ")}</strong>${bad.length > 0 && rest.length > 0 ? " · " : ""}${rest.join(" · ")}</figcaption>
+<div class="days" role="img" aria-label="${label}">${bars}</div>
+<div class="ends soft" aria-hidden="true"><span>${formatDay(first.date)}</span><span>Today</span></div>
 </figure>`;
 }
 
-/** "new on 24 days · unchanged on 5 · failed on Mon 3 Nov" */
-function inWords(days: readonly DayStatus[]): string {
-  return (["ok", "unchanged", "paused", "late", "failed"] as const)
-    .flatMap((state) => {
-      const when = days.filter((day) => day.state === state).map(({ date }) => date);
-      if (when.length === 0) return [];
-      const named = (state === "late" || state === "failed") && when.length <= namedDays;
-      return [`${dayWords[state]} on ${named ? listed(when.map(formatDay)) : count(when.length, "day")}`];
-    })
-    .join(" · ");
+/** ["failed on Mon 3 Nov", "late on 4 days"] */
+function inWords(days: readonly DayStatus[], states: readonly Exclude<DayStatus["state"], "none">[]): string[] {
+  return states.flatMap((state) => {
+    const when = days.filter((day) => day.state === state).map(({ date }) => date);
+    if (when.length === 0) return [];
+    const named = (state === "late" || state === "failed") && when.length <= namedDays;
+    return [`${dayWords[state]} on ${named ? listed(when.map(formatDay)) : count(when.length, "day")}`];
+  });
 }

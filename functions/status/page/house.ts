@@ -3,52 +3,48 @@ import type { StatusView } from "../view.ts";
 import { type Html, moment } from "./parts.ts";
 import { type Clock, count, formatAge, formatBytes } from "./words.ts";
 
-/** What all apps lean on: the NAS, the events, the messages. */
+/** What all apps lean on: the NAS, the news of runs, the messages to people. */
 export function house({ nas, events, notify }: Pick<StatusView, "nas" | "events" | "notify">, clock: Clock): Html {
-  return html`<section aria-labelledby="house"><h2 id="house">Behind it</h2>
+  return html`<section aria-labelledby="house"><h2 id="house">What it leans on</h2>
 <div class="house">${nasPanel(nas, clock)}${eventsPanel(events, clock)}${messagesPanel(notify, clock)}</div></section>`;
 }
 
-const panel = (title: string, good: boolean | undefined, state: Html | string, detail: Html | string) =>
-  html`<div class="panel"><h3>${title}</h3><p class="${good === undefined ? "open" : good ? "fine" : "off"}">${state}</p>${detail}</div>`;
+const panel = (title: string, tone: "good" | "bad" | "warn" | "open", state: string, detail: Html | string) =>
+  html`<div class="panel"><h3>${title}</h3><p class="state ${tone}">${state}</p>${detail}</div>`;
 
-function nasPanel(nas: StatusView["nas"], clock: Clock): Html {
-  const age = nas.since === undefined ? "" : ` for ${formatAge(clock.nowMs - Date.parse(nas.since))}`;
-  const state = nas.reachable === undefined ? "Not asked yet" : nas.reachable ? "Reachable" : `Away${age}`;
-  const { freeBytes, totalBytes } = nas;
+function nasPanel({ reachable, since, checkedAt, freeBytes, totalBytes }: StatusView["nas"], clock: Clock): Html {
+  const age = since === undefined ? "" : ` for ${formatAge(clock.nowMs - Date.parse(since))}`;
   const space =
-    freeBytes === undefined || totalBytes === undefined || totalBytes === 0
+    freeBytes === undefined || !totalBytes
       ? ""
       : html`<meter min="0" max="${totalBytes}" low="${totalBytes * 0.8}" high="${totalBytes * 0.9}" optimum="0" value="${totalBytes - freeBytes}" aria-label="Used space of the NAS"></meter>
-<p class="soft">${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}</p>`;
-  const checked = nas.checkedAt === undefined ? "" : html`<p class="soft">checked ${moment(nas.checkedAt, clock)}</p>`;
-  return panel("NAS", nas.reachable, state, html`${space}${checked}`);
+<p class="soft">${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}${reachable === false ? " when it was last seen" : ""}</p>`;
+  const checked = checkedAt === undefined ? "" : html`<p class="soft">looked at ${moment(checkedAt, clock)}</p>`;
+  const detail = html`${space}${checked}`;
+  if (reachable === undefined) return panel("NAS", "open", "Not asked yet", detail);
+  return reachable ? panel("NAS", "good", "There", detail) : panel("NAS", "bad", `Away${age}`, detail);
 }
 
 function eventsPanel({ connected, since, undelivered }: StatusView["events"], clock: Clock): Html {
   const waiting = Object.entries(undelivered).filter(([, n]) => n > 0);
-  const state = connected ? "Connected" : `NATS is away for ${formatAge(clock.nowMs - Date.parse(since))}`;
-  const detail = connected ? html`<p class="soft">since ${moment(since, clock)}</p>` : "";
-  const wait =
-    waiting.length === 0
-      ? html`<p class="soft">every outcome was told</p>`
-      : html`<p>${waiting.map(([app, n]) => `${app}: ${count(n, "outcome")}`).join(", ")} not told yet</p>`;
-  return panel("Events", connected && waiting.length === 0, state, html`${detail}${wait}`);
+  const all = waiting.reduce((sum, [, n]) => sum + n, 0);
+  const told = html`<p class="soft">${all === 0 ? "every outcome was told" : `of ${waiting.map(([app, n]) => `${app} ${n}`).join(", ")}`}</p>`;
+  const detail = html`${told}<p class="soft">NATS ${connected ? "connected" : "away"} since ${moment(since, clock)}</p>`;
+  if (!connected)
+    return panel("News of runs", "bad", `NATS away for ${formatAge(clock.nowMs - Date.parse(since))}`, detail);
+  return all === 0
+    ? panel("News of runs", "good", "All told", detail)
+    : panel("News of runs", "warn", `${count(all, "outcome")} not told yet`, detail);
 }
 
 function messagesPanel({ lastDeliveredAt, parked, waiting = 0 }: StatusView["notify"], clock: Clock): Html {
-  const state =
-    parked > 0
-      ? `${count(parked, "message")} put aside`
-      : waiting > 0
-        ? `${count(waiting, "message")} on the way`
-        : "Delivered";
   const last =
-    lastDeliveredAt === undefined ? html`none was sent yet` : html`the last one ${moment(lastDeliveredAt, clock)}`;
-  return panel(
-    "Messages",
-    parked === 0,
-    lastDeliveredAt === undefined && parked + waiting === 0 ? "None yet" : state,
-    html`<p class="soft">${last}</p>`,
-  );
+    lastDeliveredAt === undefined
+      ? html`<p class="soft">none was sent yet</p>`
+      : html`<p class="soft">the last one ${moment(lastDeliveredAt, clock)}</p>`;
+  if (parked > 0) return panel("Messages", "bad", `${count(parked, "message")} put aside`, last);
+  if (waiting > 0) return panel("Messages", "warn", `${count(waiting, "message")} on the way`, last);
+  return lastDeliveredAt === undefined
+    ? panel("Messages", "open", "None yet", "")
+    : panel("Messages", "good", "All delivered", last);
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { statusPage } from "./page.ts";
-import { app, before, condition, nowMs, run, runs, scenes, view } from "./testing.ts";
+import { app, before, condition, nowMs, point, run, runs, scenes, view } from "./testing.ts";
 
 const day = 86_400_000;
 const pageOf = async (...args: Parameters<typeof view>) => (await statusPage(view(...args), nowMs)).text();
@@ -67,8 +67,8 @@ test("statusPage() asks again soon while something runs, else now and then", asy
 
 test("statusPage() tells progress, with how much of it where that is known", async () => {
   const text = await (await statusPage(scenes.running!(), nowMs)).text();
-  expect(text).toContain(`<progress max="1400000000" value="870000000"`);
-  expect(text).toContain("copying, 870 MB of 1.4 GB");
+  expect(text).toContain(`<progress max="1" value="0.6214"`);
+  expect(text).toContain(" · copying · 870 MB of 1.4 GB · 62 %");
   expect(text).toContain(`<progress aria-label="Progress of the restore of Ollama">`);
 });
 
@@ -76,13 +76,25 @@ test("statusPage() gives each restore point the command that restores it, and wh
   const text = await (await statusPage(scenes.failed!(), nowMs)).text();
   for (const { points } of scenes.failed!().apps)
     for (const { restore } of points) expect(text).toContain(`data-copy="${restore}"`);
-  expect(text).toContain("3 days ago, back in 12 s");
+  expect(text).toContain("3 days ago, in 12 s");
   expect(text).toContain("its bytes are not what they were");
+});
+
+test("statusPage() shows the command for the newest restore point that is not damaged", async () => {
+  const points = [point("factorio", 1000, { damaged: "cut short" }), point("factorio", day)];
+  const text = await pageOf({ apps: [app("factorio", "Factorio", { points })] });
+  expect(/newest good one:<\/p>.*?data-copy="([^"]+)"/.exec(text)?.[1]).toBe(points[1]?.restore);
+});
+
+test("statusPage() does not tell the free space of a NAS that is away as if it were so", async () => {
+  const text = await (await statusPage(scenes["NAS away"]!(), nowMs)).text();
+  expect(text).not.toContain("free on the NAS");
+  expect(text).toContain("free of 7.9 TB when it was last seen");
 });
 
 test("statusPage() tells the states of days in words, and names the bad ones", async () => {
   expect(await (await statusPage(scenes.failed!(), nowMs)).text()).toContain(
-    `aria-label="The last 30 days: new on 23 days · unchanged on 4 days · late on Tue 13 Jan · failed on Thu 29 Jan and Fri 30 Jan"`,
+    `aria-label="The last 30 days: failed on Thu 29 Jan and Fri 30 Jan · late on Tue 13 Jan · new on 23 days · unchanged on 4 days"`,
   );
 });
 

@@ -18,13 +18,13 @@ ${
   older.length === 0
     ? ""
     : html`<details class="older" id="older-runs"><summary>${count(older.length, "older run")}</summary><ol class="runs">${older.map(item)}</ol>
-${rest > 0 ? html`<p class="none">${rest} more as JSON: ask this address with <code>Accept: application/json</code>.</p>` : ""}</details>`
+${rest > 0 ? html`<p class="none">${rest} more as JSON.</p>` : ""}</details>`
 }</section>`;
 }
 
 function runItem(run: RunStatus, titles: ReadonlyMap<string, string>, clock: Clock): Html {
   const size = run.sizeBytes === undefined ? "" : html`<span>${formatBytes(run.sizeBytes)}</span>`;
-  return html`<li>
+  return html`<li class="${lookOfOutcome(run.outcome).tone}">
 <div class="end">${pill(lookOfOutcome(run.outcome))}</div>
 <div class="what"><strong>${titles.get(run.app) ?? run.app}</strong> ${run.operation}<p>${run.message}</p></div>
 <div class="how"><span>${formatDuration(run.durationMs)}</span>${size}</div>

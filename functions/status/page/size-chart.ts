@@ -27,7 +27,7 @@ export function sizeChart({ sizes, title }: Pick<AppStatus, "sizes" | "title">, 
   const words = `${formatBytes(last.sizeBytes)}${changeSince(first.sizeBytes, last.sizeBytes)}`;
   const since = formatDay(first.at.slice(0, 10));
   return html`<figure class="chart">
-<figcaption><span class="soft">Size</span> <strong>${words}</strong> <span class="soft">since ${since}</span></figcaption>
+<figcaption>Size: <strong>${words}</strong> since ${since}</figcaption>
 <svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="Size of ${title}'s backups since ${since}: from ${formatBytes(first.sizeBytes)} to ${formatBytes(last.sizeBytes)}, at most ${formatBytes(largest)}"><path class="area" d="${line}V${height}H0Z"/><path class="line" d="${line}"/><path class="dot" d="M${width - 3} ${y(last.sizeBytes)}h0"/></svg>
 </figure>`;
 }
