@@ -94,6 +94,12 @@ resume-%: tools FORCE ## end the pause before its time
 status: tools ## what is saved since when, what runs, what waits
 	@exec $(CLI) status
 
+test-telegram: tools ## send one message, and say what Telegram answered
+	@exec $(CLI) test-telegram
+
+retry-parked: tools ## tell the events that were put aside
+	@exec $(CLI) retry-parked
+
 doctor: tools ## check gateway, functions, token, NAS and tools
 	@exec $(CLI) doctor
 
@@ -102,4 +108,4 @@ help-%: tools FORCE
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup setup-test tools demo up test test-crash test-memory bench check init-nas backup-all restore-all status doctor FORCE
+.PHONY: help setup setup-test tools demo up test test-crash test-memory bench check init-nas backup-all restore-all status test-telegram retry-parked doctor FORCE

@@ -32,6 +32,8 @@ export const failures = {
   /** A backup whose bytes are what they were could not be restored into scratch space. */
   drill_failed: { status: 500, retryable: false, outcome: "failed" },
   restore_failed: { status: 500, retryable: false, outcome: "failed" },
+  /** A message that no channel, or not every one, has taken. */
+  message_refused: { status: 502, retryable: true, outcome: "failed" },
   cancelled: { status: 409, retryable: true, outcome: "cancelled" },
   interrupted: { status: 500, retryable: true, outcome: "interrupted" },
   internal: { status: 500, retryable: false, outcome: "failed" },

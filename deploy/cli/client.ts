@@ -68,6 +68,16 @@ export class Client {
   }
 
   /**
+   * Asks a function for something that is no run.
+   * @param what For people: "send a message".
+   */
+  async ask<T>(schema: z.ZodType<T>, what: string, fn: string, request: object): Promise<T> {
+    const headers = { "Content-Type": "application/json" };
+    const init = { method: "POST", body: JSON.stringify(request), headers };
+    return this.#json(schema, what, `${this.gateway.url}/function/${fn}`, init);
+  }
+
+  /**
    * Starts a run, or joins the one that the same request started. Sent again, as the same call, when it is not known
    * whether it arrived.
    * @returns The run, which may have ended already, well or badly.

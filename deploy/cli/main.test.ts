@@ -331,3 +331,26 @@ test("--help and help tell options, variables and exit statuses", async () => {
   expect((await run(["restore", "--help"])).stdout).toMatch(/--at TIME +AT +/);
   expect((await run(["help"])).stdout).toMatch(/130 +interrupted/);
 });
+
+test("keepsake test-telegram says what each channel answered, and fails when one has not taken it", async () => {
+  server.answers("notify", { status: 200, body: { channels: [{ name: "telegram", messageId: "7", notes: ["gone"] }] } });
+  expect(await run(["test-telegram"])).toMatchObject({ code: 0, stdout: "telegram  took it, as message 7\n  gone\n" });
+  expect(server.posts("notify")[0]).toMatchObject({
+    body: { operation: "test" },
+    headers: { authorization: "Bearer secret" },
+  });
+  const refused = problem(502, "message_refused", "telegram has not taken it: Telegram answered 401 Unauthorized", {
+    hint: "Take the bot's token from @BotFather.",
+  });
+  server.starts.set("notify", [{ status: 502, body: refused }]);
+  const { code, stderr } = await run(["test-telegram"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("Telegram answered 401 Unauthorized\n  Take the bot's token from @BotFather.\n");
+}); // biome-ignore format: one line reads better
+
+test("keepsake retry-parked says how many events will be told", async () => {
+  server.answers("notify", { status: 200, body: { retried: 2 } });
+  server.answers("notify", { status: 200, body: { retried: 0 } });
+  expect((await run(["retry-parked"])).stdout).toBe("2 events will be told.\n");
+  expect((await run(["retry-parked"])).stdout).toBe("Nothing that was put aside can be told.\n");
+});

@@ -1,10 +1,11 @@
 import { Event } from "../../events/event.ts";
 import type { Delivery, Inbox, Poison } from "../../events/inbox.ts";
+import type { Memory } from "../../events/memory.ts";
 import { Failure } from "../../shared/failures.ts";
 import { Bell } from "./clock.ts";
 import type { Held } from "./held.ts";
 import { type Item, itemOf, itemOfEvent } from "./item.ts";
-import type { LateMemory, Memory } from "./memory.ts";
+import type { LateMemory } from "./memory.ts";
 import type { NotifierOptions } from "./options.ts";
 import { OutcomeData } from "./outcome-data.ts";
 import { type DigestLines, digestLinesIn, type ParkedList, parkedIn } from "./remembered.ts";
@@ -17,7 +18,7 @@ const heldMost = 64;
 /** More are taken while fewer than this many are held. */
 const heldFew = 32;
 /** How long to wait for something to come; what is there is taken at once. */
-const idleMs = 30_000;
+const idleMs = 10_000;
 /** After NATS failed: the first wait and the longest. */
 const awayMs = { first: 1000, most: 30_000 };
 

@@ -1,10 +1,5 @@
+import type { Memory } from "../../events/memory.ts";
 import { Failure } from "../../shared/failures.ts";
-
-/** What must outlive this process: JSON texts by key. */
-export interface Memory {
-  get(key: string): Promise<string | undefined>;
-  set(key: string, text: string): Promise<void>;
-}
 
 /** A memory that is away at times; then both methods reject. */
 export class LateMemory implements Memory {

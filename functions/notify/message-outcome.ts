@@ -45,8 +45,9 @@ export function outcomeMessage(run: OutcomeData, wording: Wording): Message {
   const end = ends[run.outcome] ?? { words: capital(run.outcome), urgency: run.failure ? "problem" : "info" };
   const name = nameOf(run.app, run.title ?? wording.titleOf(run.app));
   const failed = run.failure !== undefined || bad.has(run.outcome);
+  const isDamage = failed && run.scrub !== undefined && run.scrub.damaged.length > 0;
   const whose = failed ? `${operations[run.operation] ?? run.operation} of ${name}` : name;
-  const title = `${end.words}: ${whose}`;
+  const title = isDamage ? `A backup is damaged: ${name}` : `${end.words}: ${whose}`;
   return {
     kind: run.outcome,
     app: run.app,
@@ -63,8 +64,16 @@ export function outcomeMessage(run: OutcomeData, wording: Wording): Message {
   };
 }
 
-function failureLines({ failure, message }: OutcomeData): Line[] {
-  return [...whyLines([failure?.message ?? message]), ...hintLines(failure?.hint, failure?.retryable)];
+function failureLines({ failure, message, scrub }: OutcomeData): Line[] {
+  const [, ...others] = scrub?.damaged ?? [];
+  return [
+    ...whyLines([failure?.message ?? message]),
+    ...noteLines(
+      "Damaged as well",
+      others.map(({ file, why }) => `${file}: ${why}`),
+    ),
+    ...hintLines(failure?.hint, failure?.retryable),
+  ];
 }
 
 export const whyLines = (reasons: readonly string[]): Text =>
@@ -82,6 +91,20 @@ function resultLines(run: OutcomeData, { timeZone }: Wording): Line[] {
   switch (run.outcome) {
     case "created":
       return [];
+    case "proven":
+      return [
+        ...(taken ? [[`The restore point of ${taken} was restored into scratch space, and is what it was.`]] : []),
+        ...(run.drill?.tookMs === undefined ? [] : [[`A restore takes ${duration(run.drill.tookMs)}`]]),
+        ...compared(run),
+      ];
+    case "inconclusive": {
+      const { hindrance } = run.drill ?? {};
+      return [
+        ...whyLines([hindrance?.message ?? run.message]),
+        ...hintLines(hindrance?.hint, hindrance?.retryable),
+        ...(taken ? [[`It was the turn of the restore point of ${taken}`]] : []),
+      ];
+    }
     case "unchanged":
       return taken ? [[`The newest restore point is still that of ${taken}.`]] : [];
     case "restored":
@@ -95,6 +118,11 @@ function resultLines(run: OutcomeData, { timeZone }: Wording): Line[] {
     }
   }
 }
+
+const compared = ({ drill }: OutcomeData): Line[] =>
+  drill === undefined || drill.compared.length === 0
+    ? []
+    : [[`Compared: ${shorten(clean(drill.compared.join(", ")), limits.why)}`]];
 
 const withoutPrefix = (text: string, prefix: string) =>
   text.startsWith(`${prefix}: `) ? text.slice(prefix.length + 2) : text;

@@ -76,6 +76,65 @@ Run restore-factorio-1`);
   );
 });
 
+test("messageOf() tells what was refused", () => {
+  const failure = {
+    code: "source_replaced" as const,
+    message: "Cannot back up Factorio: map 3f2a is wanted, is map 9c01. It is another one than before",
+    hint: "To get the old one back: make restore-factorio. If the new one is right: make accept-factorio",
+    retryable: false,
+  };
+  expect(told({ outcome: "refused", failure })).toBe(`⚠️ Refused: backup of Factorio
+Why: Cannot back up Factorio: map 3f2a is wanted, is map 9c01. It is another one than before
+What to do: To get the old one back: make restore-factorio. If the new one is right: make accept-factorio
+Time: 1 s, started by cron
+Run backup-factorio-1`);
+});
+
+test("messageOf() tells what a drill has proven, and why one could not tell", () => {
+  const proven = { pointId: point.id, tookMs: 3200, compared: ["6 tables", "1200 rows"] };
+  expect(told({ outcome: "proven", point, drill: proven, durationMs: 14_000 }, "drill")).toBe(`✅ Proven restorable: Factorio
+The restore point of 19 Dec 2025, 18:00 was restored into scratch space, and is what it was.
+A restore takes 3.2 s
+Compared: 6 tables, 1200 rows
+Time: 14 s
+Run drill-factorio-1`);
+  const hindrance = {
+    code: "no_space" as const,
+    message: "Cannot restore into scratch space: 8.1 MB are wanted, are 1.2 MB",
+    hint: "Free some space there.",
+    retryable: true,
+  };
+  const open = { pointId: point.id, compared: [], hindrance };
+  expect(told({ outcome: "inconclusive", point, drill: open }, "drill")).toBe(`⚠️ Neither proven nor disproven: Factorio
+Why: Cannot restore into scratch space: 8.1 MB are wanted, are 1.2 MB
+What to do: Free some space there.
+It was the turn of the restore point of 19 Dec 2025, 18:00
+Time: 1 s
+Run drill-factorio-1`);
+}); // biome-ignore format: the text is what matters
+
+test("messageOf() tells which file has rotted, and what is still good", () => {
+  const damaged = [
+    { file: "history/factorio-a.zip", why: "its sha256 is another one" },
+    { file: "history/factorio-b.zip", why: "it is missing" },
+  ];
+  const scrub = { files: 5, bytes: 9, totalFiles: 5, totalBytes: 9, damaged, good: ["20251219-170000"] };
+  const message = 'Cannot vouch for "history/factorio-a.zip" on the NAS: its sha256 is another one, and 1 more';
+  const hint = "Still good: 20251219-170000. A backup makes again what can be: make backup-factorio";
+  const failure = { code: "backup_damaged" as const, message, hint, retryable: false };
+  expect(told({ outcome: "failed", message, failure, scrub }, "scrub")).toBe(`❌ A backup is damaged: Factorio
+Why: Cannot vouch for "history/factorio-a.zip" on the NAS: its sha256 is another one, and 1 more
+Damaged as well: history/factorio-b.zip: it is missing
+What to do: Still good: 20251219-170000. A backup makes again what can be: make backup-factorio
+Time: 1 s, started by cron
+Run scrub-factorio-1`);
+  const whole = "Factorio: 5 of 5 files read back, all of them as they were";
+  expect(told({ outcome: "scrubbed", message: whole, durationMs: 125_000 }, "scrub")).toBe(`✅ Read back and found whole: Factorio
+5 of 5 files read back, all of them as they were
+Time: 2 min 5 s
+Run scrub-factorio-1`);
+}); // biome-ignore format: the text is what matters
+
 test("messageOf() tells why something failed and what to do, never a stack", () => {
   const message = `Cannot read "/nas/x": a file is wanted, is gone
     at read (/app/shared/nas/points.ts:12:3)

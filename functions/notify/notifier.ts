@@ -11,7 +11,7 @@ import { ToldBefore } from "./told-before.ts";
 
 /** So often at most a nudge from outside makes what was refused be tried at once. */
 const nudgedEveryMs = 10_000;
-/** How often addresses are called that are due. */
+/** How often an address is called that has not answered. */
 const pingEveryMs = 15_000;
 
 /** What a trial came to, for each channel. */
@@ -31,7 +31,7 @@ export class Notifier {
   readonly #refusals = new Refusals();
   readonly #intake: Intake;
   readonly #teller: Teller;
-  readonly #stop = new AbortController();
+  #isStopped = false;
   #loops: Promise<unknown>[] = [];
   #nudgedAt = Number.NEGATIVE_INFINITY;
 
@@ -54,7 +54,8 @@ export class Notifier {
     this.#teller.stop();
     await telling;
     this.#intake.stop();
-    this.#stop.abort();
+    this.#isStopped = true;
+    this.#options.pings?.noted.ring();
     await Promise.all(others);
   }
 
@@ -75,9 +76,12 @@ export class Notifier {
   /** One message over each channel, whatever waits. */
   async trial(message: Message): Promise<Trial[]> {
     const { main, others } = await this.#options.channels();
-    const trials: Trial[] = [];
-    for (const channel of [...main, ...others])
-      trials.push({ channel: channel.name, told: await channel.send({ message, events: [], silent: false }) });
+    const trials = await Promise.all(
+      [...main, ...others].map(async (channel): Promise<Trial> => {
+        const told = await channel.send({ message, events: [], silent: false });
+        return { channel: channel.name, told };
+      }),
+    );
     if (trials.some(({ told }) => told.outcome === "taken")) this.#retryNow();
     return trials;
   }
@@ -125,9 +129,9 @@ export class Notifier {
 
   async #pingLoop(): Promise<void> {
     const { pings, clock } = this.#options;
-    while (pings && !this.#stop.signal.aborted) {
-      await pings.send();
-      await clock.sleep(pingEveryMs, this.#stop.signal);
+    while (pings && !this.#isStopped) {
+      const isDue = await pings.send();
+      await pings.noted.wait(clock, isDue ? pingEveryMs : Number.POSITIVE_INFINITY);
     }
   }
 }

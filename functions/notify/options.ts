@@ -1,9 +1,9 @@
 import type { Inbox } from "../../events/inbox.ts";
+import type { Memory } from "../../events/memory.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Channel } from "./channels/channel.ts";
 import type { Pings } from "./channels/ping.ts";
 import type { Clock } from "./clock.ts";
-import type { Memory } from "./memory.ts";
 import type { Wording } from "./message.ts";
 import type { NotifySettings } from "./settings.ts";
 

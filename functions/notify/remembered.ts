@@ -1,6 +1,6 @@
 import { z } from "zod";
+import type { Memory } from "../../events/memory.ts";
 import type { MovedChats } from "./channels/telegram.ts";
-import type { Memory } from "./memory.ts";
 import { oneByOne } from "./one-by-one.ts";
 
 /** An event that could not be told, put aside so that it blocks no other. */

@@ -15,6 +15,8 @@ import type { ToldBefore } from "./told-before.ts";
 const holdMs = 20_000;
 /** The longest sleep while something is held: after it, NATS is told that we are still at it. */
 const napMs = 5000;
+/** How long to wait where what was told can neither be looked up nor written down. */
+const troubledMs = 1000;
 /** A failure that others may share waits for them so long. */
 const gatherMs = 10_000;
 
@@ -63,7 +65,7 @@ export class Teller {
       } catch (error) {
         log.warn({ err: error }, "what was told cannot be looked up or written down");
         this.#intake.giveUp(error as Error);
-        await this.#held.came.wait(clock, napMs);
+        await this.#held.came.wait(clock, troubledMs);
       }
     }
   }

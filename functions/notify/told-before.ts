@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Memory } from "./memory.ts";
+import type { Memory } from "../../events/memory.ts";
 import { oneByOne } from "./one-by-one.ts";
 
 /** So many lists of so many entries: months of a home lab's events, at a few kB for each note. */

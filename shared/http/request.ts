@@ -15,7 +15,7 @@ const requests = { backup: BackupRequest, restore: RestoreRequest, cleanup: Clea
  * @throws {Failure} `invalid_request`, naming each field that is wrong.
  */
 export async function readRequest(request: Request, kind: FunctionKind): Promise<RunRequest> {
-  const text = await readText(request);
+  const text = await readBody(request, bodyLimitBytes);
   let body: unknown = {};
   if (text.trim() !== "") {
     try {
@@ -39,14 +39,15 @@ export async function readRequest(request: Request, kind: FunctionKind): Promise
 const describe = (error: z.ZodError) =>
   error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join(".")}: ${message}` : message)).join("; ");
 
-async function readText(request: Request): Promise<string> {
+/** @throws {Failure} `invalid_request` when it is longer than `limitBytes`; the rest is not read. */
+export async function readBody(request: Request, limitBytes: number): Promise<string> {
   if (!request.body) return "";
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
     sizeBytes += chunk.byteLength;
-    if (sizeBytes > bodyLimitBytes)
-      throw new Failure("invalid_request", `Cannot read the request: at most ${bodyLimitBytes} bytes are wanted`);
+    if (sizeBytes > limitBytes)
+      throw new Failure("invalid_request", `Cannot read the request: at most ${limitBytes} bytes are wanted`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

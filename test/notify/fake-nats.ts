@@ -1,7 +1,7 @@
 import type { Event } from "../../events/event.ts";
 import type { Delivery, Inbox, Poison } from "../../events/inbox.ts";
+import type { Memory } from "../../events/memory.ts";
 import type { Clock } from "../../functions/notify/clock.ts";
-import type { Memory } from "../../functions/notify/memory.ts";
 
 type Unreadable = Pick<Poison, "raw" | "subject" | "why">;
 

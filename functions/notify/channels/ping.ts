@@ -1,3 +1,4 @@
+import { Bell } from "../clock.ts";
 import { request } from "../http.ts";
 import type { OutcomeData } from "../outcome-data.ts";
 import type { ReadSecret } from "../secret.ts";
@@ -10,8 +11,13 @@ const freshMs = 60 * 60_000;
 export interface Pings {
   /** Notes what a backup's end means for its address. */
   note(run: OutcomeData): void;
-  /** Calls what is due. What fails stays due, until a newer outcome takes its place. Never rejects. */
-  send(): Promise<void>;
+  /** Rings when something is due. */
+  readonly noted: Bell;
+  /**
+   * Calls what is due. What fails stays due, until a newer outcome takes its place. Never rejects.
+   * @returns Whether something is still due.
+   */
+  send(): Promise<boolean>;
   /** Why the last call failed; undefined when it did not. */
   lastError(): string | undefined;
 }
@@ -36,6 +42,7 @@ export function pings(
   const due = new Map<string, Ping>();
   /** The newest outcome that was noted, by app, in ms since 1970: events come again, and not in their order. */
   const newest = new Map<string, number>();
+  const noted = new Bell();
   let error: string | undefined;
 
   /** @returns Why it failed. */
@@ -52,6 +59,7 @@ export function pings(
   };
 
   return {
+    noted,
     note({ app, operation, outcome, message, finishedAt }) {
       const secret = settings.apps[app] ?? settings.urlSecret;
       const isGood = outcome === "created" || outcome === "unchanged";
@@ -61,6 +69,7 @@ export function pings(
       if (now() - at > freshMs || at <= (newest.get(app) ?? 0)) return;
       newest.set(app, at);
       due.set(app, { secret, isFailure, text: clean(message), at });
+      noted.ring();
     },
     async send() {
       for (const [app, ping] of [...due]) {
@@ -68,6 +77,7 @@ export function pings(
         const isOver = error === undefined || now() - ping.at > freshMs;
         if (isOver && due.get(app) === ping) due.delete(app);
       }
+      return due.size > 0;
     },
     lastError: () => error,
   };

@@ -1,0 +1,75 @@
+import { loadConfig } from "../../shared/config.ts";
+import { createLog, type Logger } from "../../shared/log.ts";
+import { loadAppTypes } from "../types.ts";
+import { allChannels } from "./channels/all.ts";
+import { pings } from "./channels/ping.ts";
+import { realClock } from "./clock.ts";
+import { notifyApi } from "./http-api.ts";
+import { LateMemory } from "./memory.ts";
+import { Notifier } from "./notifier.ts";
+import type { NotifierOptions } from "./options.ts";
+import { movedChats } from "./remembered.ts";
+import { secretsIn } from "./secret.ts";
+import { readSettings } from "./settings.ts";
+
+export interface NotifyOptions {
+  configPath: string;
+  log?: Logger;
+  /** Where NATS is; else NATS_URL, else the secret `nats-url`, else `nats` in keepsake.yaml. */
+  natsUrl?: string;
+}
+
+const pingTimeoutMs = 15_000;
+
+/**
+ * The function `notify`: tells people what happened, of its own accord once it is started.
+ * @throws {Failure} `invalid_config`.
+ */
+export async function loadNotify({ configPath, log = createLog("notify"), natsUrl }: NotifyOptions): Promise<{
+  fetch(request: Request): Promise<Response>;
+  start(): void;
+  stop(): Promise<void>;
+}> {
+  const config = await loadConfig(configPath, await loadAppTypes());
+  const titles = new Map(config.apps.map(({ name, type }) => [name, type.title]));
+  const settings = readSettings(config.notify, [...titles.keys()]);
+  const readSecret = secretsIn(config.secrets);
+  const memory = new LateMemory();
+  const moved = movedChats(memory);
+  const clock = realClock;
+  const url = async () => natsUrl || process.env.NATS_URL || (await readSecret("nats-url")) || config.nats;
+  const notifier = new Notifier(
+    {
+      ...((await url()) !== undefined && { open: natsOf(url, log) }),
+      onConnected: () => moved.load(),
+      channels: allChannels({ settings, readSecret, moved, clock }),
+      ...(settings.ping && { pings: pings(settings.ping, readSecret, { timeoutMs: pingTimeoutMs, now: clock.now }) }),
+      settings,
+      wording: { titleOf: (app) => titles.get(app), timeZone: config.timeZone },
+      log,
+      clock,
+    },
+    memory,
+  );
+  const api = notifyApi({ notifier, secrets: config.secrets, timeZone: config.timeZone, log, now: clock.now });
+  return {
+    fetch: async (request) => api.fetch(request),
+    start: () => notifier.start(),
+    stop: () => notifier.stop(),
+  };
+}
+
+/** A connection for each time that NATS is found again: whom it lets in may have changed meanwhile. */
+function natsOf(url: () => Promise<string | undefined>, log: Logger): NonNullable<NotifierOptions["open"]> {
+  return async () => {
+    const { openBus } = await import("../../events/bus.ts");
+    const bus = await openBus((await url()) ?? "", { name: "notify", log });
+    try {
+      const inbox = await bus.inbox("notify");
+      return { inbox: { ...inbox, close: () => bus.close() }, memory: await bus.memory("notify") };
+    } catch (error) {
+      await bus.close();
+      throw error;
+    }
+  };
+}
