@@ -58,4 +58,5 @@ export const app: AppType<Settings, FactorioSource> = {
   ],
   loadBackup: async () => (await import("./backup.ts")).backup,
   loadRestore: async () => (await import("./restore.ts")).restore,
+  loadDrill: async () => (await import("./drill.ts")).drill,
 };

@@ -51,4 +51,5 @@ export const app: MirrorType<Settings, MapshotSource> = {
   cleans: true,
   loadBackup: async () => (await import("./backup.ts")).backup,
   loadRestore: async () => (await import("./restore.ts")).restore,
+  loadDrill: async () => (await import("./drill.ts")).drill,
 };

@@ -39,4 +39,5 @@ export const app: MirrorType<Settings, OllamaSource> = {
   part: "model",
   loadBackup: async () => (await import("./backup.ts")).backup,
   loadRestore: async () => (await import("./restore.ts")).restore,
+  loadDrill: async () => (await import("./drill.ts")).drill,
 };

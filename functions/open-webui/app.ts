@@ -51,4 +51,5 @@ export const app: AppType<Settings, WebuiSource> = {
   ],
   loadBackup: async () => (await import("./backup.ts")).backup,
   loadRestore: async () => (await import("./restore.ts")).restore,
+  loadDrill: async () => (await import("./drill.ts")).drill,
 };

@@ -18,4 +18,5 @@ export const app: AppType<Settings> = {
   ],
   loadBackup: async () => (await import("./backup.ts")).backup,
   loadRestore: async () => (await import("./restore.ts")).restore,
+  loadDrill: async () => (await import("./drill.ts")).drill,
 };

@@ -35,30 +35,49 @@ export async function finishScratch(
   );
 }
 
-/** @throws {Failure} `restore_failed` when a table, a row or a large object is missing or too many. */
-async function compareContent(admin: Connection, wanted: Pick<DumpSummary, "tables" | "largeObjects">): Promise<void> {
+/**
+ * What is in a database, by its plain tables alone.
+ * @param wanted Names of tables as a dump's facts have them; of one that is not there nothing is told.
+ */
+export async function contentOf(
+  connection: Connection,
+  wanted: Iterable<string>,
+): Promise<{ rows: Record<string, number>; largeObjects: number }> {
   const found = await rows<{ schema: string; name: string }>(
-    admin,
+    connection,
     `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
   );
   const tables = new Map(found.map(({ schema, name }) => [tableName([schema, name]), quoteNames([schema, name])]));
-  for (const [table, count] of wanted.tables) {
+  const counts: Record<string, number> = {};
+  for (const table of wanted) {
     const name = tables.get(table);
-    if (name === undefined) throw new Failure("restore_failed", `Cannot find the table ${table} in what was restored`);
-    const [row] = await rows<{ count: string }>(admin, `SELECT count(*) AS count FROM ONLY ${name}`);
-    if (Number(row?.count) !== count) {
+    if (name === undefined) continue;
+    const [row] = await rows<{ count: string }>(connection, `SELECT count(*) AS count FROM ONLY ${name}`);
+    counts[table] = Number(row?.count);
+  }
+  const [large] = await rows<{ count: string }>(connection, "SELECT count(*) AS count FROM pg_largeobject_metadata");
+  return { rows: counts, largeObjects: Number(large?.count) };
+}
+
+/** @throws {Failure} `restore_failed` when a table, a row or a large object is missing or too many. */
+async function compareContent(admin: Connection, wanted: Pick<DumpSummary, "tables" | "largeObjects">): Promise<void> {
+  const { rows: counts, largeObjects } = await contentOf(admin, wanted.tables.keys());
+  for (const [table, count] of wanted.tables) {
+    const actual = counts[table];
+    if (actual === undefined)
+      throw new Failure("restore_failed", `Cannot find the table ${table} in what was restored`);
+    if (actual !== count) {
       throw new Failure(
         "restore_failed",
-        `Cannot keep what was restored: ${table} has ${row?.count} rows, ${count} are wanted`,
+        `Cannot keep what was restored: ${table} has ${actual} rows, ${count} are wanted`,
       );
     }
   }
-  const [large] = await rows<{ count: string }>(admin, "SELECT count(*) AS count FROM pg_largeobject_metadata");
-  if (Number(large?.count) !== wanted.largeObjects) {
+  if (largeObjects !== wanted.largeObjects) {
     throw new Failure(
       "restore_failed",
-      `Cannot keep what was restored: there are ${large?.count} large objects, ${wanted.largeObjects} are wanted`,
+      `Cannot keep what was restored: there are ${largeObjects} large objects, ${wanted.largeObjects} are wanted`,
     );
   }
 }

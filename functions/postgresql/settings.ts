@@ -16,6 +16,11 @@ export const Settings = z.strictObject({
   passwordFile: z.string().default("/var/openfaas/secrets/postgresql-password"),
   /** Folder of pg_dump; the newest under /usr/lib/postgresql when absent, else the PATH. */
   bin: z.string().optional(),
+  /**
+   * Whether a drill gives a dump a superuser's rights where it asks for them (an extension that is not trusted), in its
+   * own server without a network. Such a dump can start programs as the user that the drill runs as.
+   */
+  drillAsSuperuser: z.boolean().default(false),
   connectTimeoutSeconds: z.number().positive().max(300).default(10),
 });
 export type Settings = z.infer<typeof Settings>;

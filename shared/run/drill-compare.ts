@@ -3,7 +3,7 @@ import type { Facts } from "../app.ts";
 import { Failure } from "../failures.ts";
 
 /** What was restored is not what was recorded. */
-export const notAsRecorded = (id: string, what: string, wanted: unknown, actual: unknown): Failure =>
+const notAsRecorded = (id: string, what: string, wanted: unknown, actual: unknown): Failure =>
   new Failure(
     "backup_damaged",
     `Cannot prove ${id}: ${what} ${shown(wanted)} was recorded when it was taken, ${shown(actual)} was restored`,

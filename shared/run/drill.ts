@@ -53,7 +53,7 @@ export async function runDrill(
     await disk.makeDir(folder);
     await requireSpace(folder, app.neededBytes(point), "restore into scratch space");
     const { tookMs, compared } = await rehearse({ ...run, ctx }, app, point, folder);
-    if (await isChanged(run, point)) return inconclusive(run, point, changedMeanwhile(point));
+    if (await isReplaced(run, point)) return inconclusive(run, point, replacedMeanwhile(point));
     await settleProven(run, point);
     await remember(run, memory, point, { proven: true, tookMs });
     const took = `${(tookMs / 1000).toFixed(1)} s`;
@@ -118,7 +118,10 @@ const contextOf = (ctx: RunContext, { settings, allow = [] }: DrillPlace<unknown
 async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, failure: Failure): Promise<Ended> {
   const { ctx, type } = run;
   if (ownFailures.has(failure.code)) throw failure;
-  if (await isChanged(run, point)) return inconclusive(run, point, changedMeanwhile(point));
+  if (await isReplaced(run, point)) return inconclusive(run, point, replacedMeanwhile(point));
+  if (isMirrorRun(run) && (await lockHolder(run.folders.locks))) {
+    return inconclusive(run, point, new Failure("source_changing", `a backup is at work on ${point.id}`));
+  }
   if (hindrances.has(failure.code)) {
     await remember(run, memory, point, undefined);
     return inconclusive(run, point, failure);
@@ -126,12 +129,13 @@ async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, fail
   const isDamaged = failure.code === "backup_damaged" || failure.code === "backup_hostile";
   if (isDamaged) await markWhatIsWrong(run, point, failure.message);
   await remember(run, memory, point, { proven: false });
+  const names = point.files.map(({ name }) => name).join(", ");
   const ended = isDamaged
-    ? new Failure(failure.code, `${type.title}: ${point.id} cannot be restored: ${failure.message}`, {
+    ? new Failure(failure.code, `${type.title}: ${point.id} (${names}) cannot be restored: ${failure.message}`, {
         cause: failure,
         hint: `It counts for nothing any more. Other restore points: make list-${ctx.app.name}. A new one: make backup-${ctx.app.name}`,
       })
-    : new Failure("drill_failed", `${type.title}: ${point.id} could not be restored: ${failure.message}`, {
+    : new Failure("drill_failed", `${type.title}: ${point.id} (${names}) could not be restored: ${failure.message}`, {
         cause: failure,
         hint: failure.hint ?? `Its bytes are what they were. Another point: make drill-${ctx.app.name} AT=…`,
       });
@@ -146,13 +150,12 @@ async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, fail
 }
 
 /** Retention may have removed the point, or a backup changed the mirror, while it was read. */
-async function isChanged(run: AppRun, point: RestorePoint): Promise<boolean> {
+async function isReplaced(run: AppRun, point: RestorePoint): Promise<boolean> {
   const now = (await pointsOf(run.folders, run.type)).find(({ id }) => id === point.id);
-  if (!now || stampOf(now) !== stampOf(point)) return true;
-  return isMirrorRun(run) && (await lockHolder(run.folders.locks)) !== undefined;
+  return !now || stampOf(now) !== stampOf(point);
 }
 
-const changedMeanwhile = ({ id }: RestorePoint) =>
+const replacedMeanwhile = ({ id }: RestorePoint) =>
   new Failure("source_changing", `${id} was replaced or removed by a backup meanwhile`);
 
 function inconclusive(run: AppRun, point: RestorePoint | undefined, why: Failure): Ended {

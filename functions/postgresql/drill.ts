@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import type { DrillApp } from "../../shared/app.ts";
+import { requireSpace } from "../../shared/nas/nas.ts";
+import { requireSame } from "../../shared/run/drill-compare.ts";
+import { rows, withConnection } from "./connect.ts";
+import { drillUser, endServer, findServer, serverHome, startServer } from "./drill-server.ts";
+import { DumpFacts } from "./facts.ts";
+import { contentOf } from "./finish.ts";
+import type { Settings } from "./settings.ts";
+
+/** An empty server, and what it writes ahead. */
+const serverBytes = 128 << 20;
+
+/** Into a server of its own, of the dump's version, which is gone afterwards; production is not asked for anything. */
+export const drill: DrillApp<Settings> = {
+  /** With its indexes a database takes about three times its text, and the text ten times the file. */
+  neededBytes({ files, manifest }) {
+    const { dumpBytes } = DumpFacts.safeParse(manifest?.facts).data ?? {};
+    return serverBytes + 3 * (dumpBytes ?? files.reduce((sum, { sizeBytes }) => sum + 10 * sizeBytes, 0));
+  },
+
+  async open(ctx, point, scratch) {
+    const { serverVersion } = DumpFacts.safeParse(point.manifest?.facts).data ?? {};
+    const bin = await findServer(
+      ctx.settings,
+      serverVersion === undefined ? undefined : Number.parseInt(serverVersion, 10),
+    );
+    const home = await serverHome(scratch);
+    const close = () => endServer(ctx, home);
+    try {
+      await startServer(ctx, home, bin);
+      await requireSpace(home.folder, drill.neededBytes(point) - serverBytes, "restore into scratch space");
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    const noPassword = join(home.folder, "no-password");
+    return {
+      settings: { ...ctx.settings, host: home.folder, port: 5432, user: drillUser, passwordFile: noPassword },
+      ...(ctx.settings.drillAsSuperuser && { allow: ["superuser-owner"] }),
+      close,
+    };
+  },
+
+  async compare({ settings, signal }, { id, manifest }) {
+    const { tables = {}, largeObjects, extensions } = DumpFacts.safeParse(manifest?.facts).data ?? {};
+    const { database } = settings;
+    return withConnection(settings, { database, signal }, async (connection) => {
+      const found = await contentOf(connection, Object.keys(tables));
+      for (const [table, count] of Object.entries(tables))
+        requireSame(id, `rows of ${table}`, count, found.rows[table]);
+      if (largeObjects !== undefined) requireSame(id, "large objects", largeObjects, found.largeObjects);
+      const there = await rows<{ name: string }>(connection, "SELECT extname AS name FROM pg_extension");
+      const lacking = extensions?.filter((name) => !there.some((extension) => extension.name === name)) ?? [];
+      requireSame(id, "extensions that are not there", [], lacking);
+      const counts = Object.values(tables);
+      if (counts.length === 0) return ["it loads to its end; no rows were recorded"];
+      return [
+        `${counts.length} tables with ${counts.reduce((sum, count) => sum + count, 0)} rows`,
+        ...(largeObjects ? [`${largeObjects} large objects`] : []),
+      ];
+    });
+  },
+
+  async endLeft(ctx, scratch) {
+    const home = await serverHome(scratch).catch(() => undefined);
+    if (home) await endServer(ctx, home);
+  },
+};
