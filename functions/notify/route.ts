@@ -21,8 +21,9 @@ export function routeOf(settings: NotifySettings, kind: string, app?: string): R
   const how = rules.find((rule) => rule?.how !== undefined)?.how ?? (quietUnlessTold.has(kind) ? "quiet" : "loud");
   const places = [rules[0], ofApp, rules[1], settings.telegram];
   const place = places.find((place) => place && ("chat" in place || "topic" in place));
-  // A topic without a chat is one of the next chat that is named, or of the usual one.
-  const chat = places.slice(place ? places.indexOf(place) : 0).find((place) => place && "chat" in place && place.chat);
+  // A topic without a chat is one of the chat that is named around it: of the app's, or of the usual one.
+  const around = place === rules[0] ? [place, ofApp, settings.telegram] : [place, settings.telegram];
+  const chat = around.find((place) => place && "chat" in place && place.chat);
   return {
     how,
     ...(chat && "chat" in chat && chat.chat !== undefined && { chat: chat.chat }),

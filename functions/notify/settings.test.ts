@@ -79,3 +79,12 @@ test("routeOf() takes the nearest rule, and a topic together with its chat", () 
   expect(routeOf(settings, "unchanged", "factorio").how).toBe("off");
   expect(routeOf(settings, "restored", "factorio")).toEqual({ how: "loud", chat: "-100", topic: 5 });
 });
+
+test("routeOf() never takes a topic for one of another rule's chat", () => {
+  const settings = read({
+    send: { failed: { chat: "@alarms" } },
+    apps: { factorio: { topic: 5 }, sdtd: { chat: -200, send: { failed: { topic: 9 } } } },
+  });
+  expect(routeOf(settings, "failed", "factorio")).toEqual({ how: "loud", topic: 5 });
+  expect(routeOf(settings, "failed", "sdtd")).toEqual({ how: "loud", chat: "-200", topic: 9 });
+});

@@ -107,7 +107,7 @@ export const failure = (
   failure: { code, message, retryable: true },
 });
 
-export const until = (holds: () => void) => vi.waitFor(holds, { timeout: 10_000, interval: 2 });
+export const until = (holds: () => void) => vi.waitFor(holds, { timeout: 30_000, interval: 5 });
 
 export async function untilAllTold({ nats }: { nats: FakeNats }): Promise<void> {
   await until(() => expect(nats.waiting).toBe(0));

@@ -1,7 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { z } from "zod";
+import { routeOf } from "../../functions/notify/route.ts";
+import { NotifySettings, readSettings } from "../../functions/notify/settings.ts";
 import { loadAppTypes } from "../../functions/types.ts";
 import { isMirror } from "../../shared/app.ts";
 import { CommonSettings, ConfigFile, parseConfig } from "../../shared/config.ts";
@@ -23,6 +26,7 @@ interface Json {
   properties?: Record<string, Json>;
   required?: string[];
   default?: unknown;
+  additionalProperties?: Json | boolean;
 }
 
 /** Every setting of a schema with its default, as the table writes it. */
@@ -33,16 +37,22 @@ function settingsOf(schema: z.ZodType, prefix = ""): [string, string][] {
       const usedAs = used?.properties?.[key];
       // A default that is no longer text, such as a mode, stands only there.
       const byDefault = value.default ?? usedAs?.default;
-      const inner = walk(value, usedAs, `${path}${key}.`);
-      if (inner.length > 0 && byDefault !== undefined) return inner;
+      const inner = [...walk(value, usedAs, `${path}${key}.`), ...ofEach(value, usedAs, `${path}${key}.<app>.`)];
+      if (inner.length > 0 && byDefault !== undefined && value.properties) return inner;
       const own = byDefault === undefined ? "–" : shown(key, byDefault);
       return [[path + key, given.required?.includes(key) ? "required" : own], ...inner];
     });
+  /** Of an object by app: what stands under each name. */
+  const ofEach = (given: Json, used: Json | undefined, path: string) => {
+    const { additionalProperties: each } = given;
+    const usedAs = used?.additionalProperties;
+    return typeof each === "object" ? walk(each, typeof usedAs === "object" ? usedAs : undefined, path) : [];
+  };
   return walk(jsonOf("input"), jsonOf("output"), prefix);
 }
 
 function shown(key: string, value: unknown): string {
-  if (Array.isArray(value) && value.length === 0) return "–";
+  if (typeof value === "object" && value !== null && Object.keys(value).length === 0) return "–";
   return key.endsWith("Mode") ? `0${Number(value).toString(8)}` : String(value);
 }
 
@@ -50,6 +60,7 @@ test("the README's table has every setting, with the default that the schema has
   const keep = types.flatMap((type) => (isMirror(type) ? [] : [`${type.type}: ${type.keep}`])).join(", ");
   const wanted = new Map([
     ...settingsOf(ConfigFile),
+    ...settingsOf(NotifySettings, "notify."),
     ...settingsOf(CommonSettings, "apps.<app>."),
     ...types.flatMap(({ type, settings }) => settingsOf(settings, `apps.<${type}>.`)),
     ["apps.<app>.keep", keep] as const,
@@ -83,6 +94,15 @@ test("the README's keepsake.yaml is a valid one", async () => {
     ["factorio-two", "factorio"],
     ["postgresql", "postgresql"],
   ]);
+});
+
+test("the README's settings of notify are valid ones", async () => {
+  const { notify } = parse(await blockBelow("What is told where")) as { notify: object };
+  const settings = readSettings(notify, ["factorio", "postgresql"]);
+  expect(routeOf(settings, "unchanged", "postgresql")).toEqual({ how: "digest" });
+  expect(routeOf(settings, "created", "factorio")).toEqual({ how: "quiet", topic: 5 });
+  expect(routeOf(settings, "failed", "factorio")).toEqual({ how: "loud", topic: 5 });
+  expect(routeOf(settings, "failed", "postgresql")).toEqual({ how: "loud", chat: "-1009876543210" });
 });
 
 test("paths that begin with ./ are beside the file, as the README says", () => {
