@@ -25,12 +25,12 @@ export function dayStrip(days: readonly DayStatus[]): Html {
 </figure>`;
 }
 
-/** ["failed on Mon 3 Nov", "late on 4 days"] */
+/** ["failed Mon 3 Nov", "4 late"] */
 function inWords(days: readonly DayStatus[], states: readonly Exclude<DayStatus["state"], "none">[]): string[] {
   return states.flatMap((state) => {
     const when = days.filter((day) => day.state === state).map(({ date }) => date);
     if (when.length === 0) return [];
     const named = (state === "late" || state === "failed") && when.length <= namedDays;
-    return [`${dayWords[state]} on ${named ? listed(when.map(formatDay)) : count(when.length, "day")}`];
+    return [named ? `${dayWords[state]} ${listed(when.map(formatDay))}` : `${when.length} ${dayWords[state]}`];
   });
 }

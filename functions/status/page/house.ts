@@ -22,13 +22,13 @@ function nasPanel({ reachable, since, checkedAt, freeBytes, totalBytes }: Status
   const checked = checkedAt === undefined ? "" : html`<p class="soft">looked at ${moment(checkedAt, clock)}</p>`;
   const detail = html`${space}${checked}`;
   if (reachable === undefined) return panel("NAS", "open", "Not asked yet", detail);
-  return reachable ? panel("NAS", "good", "There", detail) : panel("NAS", "bad", `Away${age}`, detail);
+  return reachable ? panel("NAS", "good", "Reachable", detail) : panel("NAS", "bad", `Away${age}`, detail);
 }
 
 function eventsPanel({ connected, since, undelivered }: StatusView["events"], clock: Clock): Html {
   const waiting = Object.entries(undelivered).filter(([, n]) => n > 0);
   const all = waiting.reduce((sum, [, n]) => sum + n, 0);
-  const told = html`<p class="soft">${all === 0 ? "every outcome was told" : `of ${waiting.map(([app, n]) => `${app} ${n}`).join(", ")}`}</p>`;
+  const told = all === 0 ? "" : html`<p class="soft">${waiting.map(([app, n]) => `${n} of ${app}`).join(", ")}</p>`;
   const detail = html`${told}<p class="soft">NATS ${connected ? "connected" : "away"} since ${moment(since, clock)}</p>`;
   if (!connected)
     return panel("News of runs", "bad", `NATS away for ${formatAge(clock.nowMs - Date.parse(since))}`, detail);

@@ -4,8 +4,12 @@ import { ago, command, type Html, pill } from "./parts.ts";
 import { type Clock, count, formatAgo, formatBytes, formatDuration } from "./words.ts";
 
 /** How to get back to the newest good restore point, and behind one line all of them as a timeline, newest first. */
-export function restorePoints({ app, points }: Pick<AppStatus, "app" | "points">, clock: Clock): Html {
-  if (points.length === 0) return html`<p class="none">There is nothing to restore yet.</p>`;
+export function restorePoints(
+  { app, points, running }: Pick<AppStatus, "app" | "points" | "running">,
+  clock: Clock,
+): Html {
+  if (points.length === 0)
+    return html`<div class="back"><p class="soft">There is nothing to restore yet.${running ? "" : " To make a backup now:"}</p>${running ? "" : command(`make backup-${app}`)}</div>`;
   const newest = points.find(({ damaged }) => damaged === undefined);
   return html`${newest ? html`<div class="back"><p class="soft">To go back to the newest good one:</p>${command(newest.restore)}</div>` : ""}
 <details class="points" id="points-${app}">

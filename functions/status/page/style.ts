@@ -141,7 +141,6 @@ details[open]>summary::before{transform:rotate(45deg)}
 summary:hover strong{text-decoration:underline;text-underline-offset:.2em}
 .back{margin-top:auto;padding-top:1.125rem;font-size:.8125rem}
 .back .command{margin-top:.375rem}
-.app>.none{margin-top:1rem;padding-top:.75rem;border-top:1px solid var(--line);font-size:.875rem}
 .none{color:var(--soft)}
 summary .soft{flex-basis:100%;padding-left:1.0625rem}
 .mark{display:block;flex:none;width:.75rem;height:.75rem;border:2px solid var(--soft);border-radius:50%;background:var(--card)}
@@ -187,5 +186,6 @@ h2{margin-top:2.25rem}
 .runs .when{grid-column:2;grid-row:1}
 .runs .how{grid-column:1/-1;grid-row:3;justify-content:flex-start}
 }
+@media (forced-colors:active){.day,.mark,.seal,progress,meter{forced-color-adjust:none}}
 @media print{.copy,nav{display:none}.app,.panel{break-inside:avoid}}
 `;
