@@ -15,7 +15,8 @@ const hour = 3_600_000;
 
 test("metricsText() tells when backups last went well, last ran, how they ended, and what there is", async () => {
   expect(Object.fromEntries(await samples(scenes.failed!()))).toMatchObject({
-    keepsake_watch_timestamp_seconds: ago(0),
+    keepsake_view_timestamp_seconds: ago(0),
+    keepsake_watch_last_round_timestamp_seconds: ago(4 * 60_000),
     'keepsake_overall_state{level="danger"}': 1,
     'keepsake_overall_state{level="safe"}': 0,
     keepsake_nas_free_bytes: 3.9e11,

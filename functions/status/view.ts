@@ -7,6 +7,8 @@ import type { Outcome, PointView, Progress } from "../../shared/run/report.ts";
  */
 export interface StatusView {
   readonly madeAt: string;
+  /** When the watch last went all the way round: looked, told what is wrong, and had it mended. undefined: not yet. */
+  readonly watchedAt?: string;
   /** IANA name: in it the page tells times, and days begin and end. */
   readonly timeZone: string;
   readonly overall: Overall;

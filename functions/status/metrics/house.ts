@@ -5,9 +5,19 @@ const levels = ["safe", "attention", "danger"] satisfies Overall["level"][];
 const severities = ["problem", "warning", "info"] satisfies Severity[];
 
 /** What all apps lean on, and what is wrong. */
-export function houseFamilies({ madeAt, overall, nas, events, notify, conditions, apps }: StatusView): Family[] {
+export function houseFamilies({
+  madeAt,
+  watchedAt,
+  overall,
+  nas,
+  events,
+  notify,
+  conditions,
+  apps,
+}: StatusView): Family[] {
   return [
-    one("keepsake_watch_timestamp_seconds", "When the watch last looked.", unixSeconds(madeAt)),
+    one("keepsake_view_timestamp_seconds", "The moment at which all this was so.", unixSeconds(madeAt)),
+    one("keepsake_watch_last_round_timestamp_seconds", "When the watch last went all the way round.", unixSeconds(watchedAt)),
     family("keepsake_overall_state", "Whether all is safe: the level that it is has 1.", stateSet("level", levels, overall.level)),
     one("keepsake_nas_reachable", "Whether the NAS answers.", nas.reachable === undefined ? undefined : Number(nas.reachable)),
     one("keepsake_nas_checked_timestamp_seconds", "When that was last seen.", unixSeconds(nas.checkedAt)),

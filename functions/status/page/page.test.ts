@@ -126,13 +126,24 @@ test("statusPage() says that the sizes grew, and draws them from nothing up", as
 });
 
 test("statusPage() says when the watch has not looked for long", async () => {
-  expect(await (await statusPage(view(), nowMs + 3 * 3_600_000)).text()).toContain("what was known 3 h ago");
-  expect(await pageOf()).not.toContain("the watch has not looked");
+  expect(await pageOf({ watchedAt: before(3 * 3_600_000) })).toContain("The watch last went round 3 h ago");
+  expect(await (await statusPage(view({ watchedAt: undefined }), nowMs + 3 * 3_600_000)).text()).toContain(
+    "3 h ago: what",
+  );
+  expect(await pageOf()).not.toContain("last went round");
 });
 
-test("statusPage() offers a copy button for a command, none for advice", async () => {
-  const hints = ["make backup-factorio", "Switch it on."];
-  const text = await pageOf({ conditions: hints.map((hint, i) => condition({ id: `c${i}`, message: "Bad.", hint })) });
-  expect(text).toContain(`data-copy="make backup-factorio"`);
-  expect(text).toContain(`<span class="remedy">Switch it on.</span>`);
+test.each([
+  ["make backup-factorio", "make backup-factorio", []],
+  ["make pin-factorio AT='Thu 18:00'", "make pin-factorio AT=&#39;Thu 18:00&#39;", []],
+  ["make backup-sdtd: every run puts that right first.", "make backup-sdtd", ["Every run puts that right first."]],
+  ["See its log, and whether it runs: make doctor", "make doctor", ["See its log, and whether it runs:"]],
+  ["Switch it on, or make room.", undefined, ["Switch it on, or make room."]],
+])("statusPage() offers to copy the command of a hint, and says the rest of it: %s", async (hint, copied, said) => {
+  const text =
+    /<ul class="problems">.*?<\/ul>/s.exec(
+      await pageOf({ conditions: [condition({ id: "c", message: "Bad.", hint })] }),
+    )?.[0] ?? "";
+  expect(/data-copy="([^"]*)"/.exec(text)?.[1]).toBe(copied);
+  expect([...text.matchAll(/<p class="remedy">(.*?)<\/p>/g)].map(([, words]) => words)).toEqual(said);
 });

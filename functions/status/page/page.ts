@@ -26,8 +26,8 @@ const contentSecurityPolicy = [
   "base-uri 'none'",
 ].join("; ");
 
-/** What is known counts as old, and the page says so. */
-const staleAfterMs = 30 * 60_000;
+/** It goes round every 15 minutes unless told otherwise. */
+const staleAfterMs = 60 * 60_000;
 
 /** The page: all of it in one answer. */
 export async function statusPage(view: StatusView, nowMs: number): Promise<Response> {
@@ -61,7 +61,7 @@ ${iconShapes()}
 <div id="stale" class="stale" role="status" hidden>This page could not be brought up to date; it tries again.</div>
 <main data-refresh-seconds="${refreshSeconds}">
 <header class="mast"><h1>Keepsake</h1><p class="soft">as of ${moment(view.madeAt, clock)} · ${view.timeZone}</p></header>
-${old(view.madeAt, clock)}
+${old(view, clock)}
 ${verdict(view, clock)}
 ${overview(apps, clock)}
 ${problems(view.conditions, clock)}
@@ -76,10 +76,10 @@ ${lastRuns(view.runs, titles, clock)}
 </body></html>`;
 }
 
-function old(madeAt: string, { nowMs }: Clock): Html {
-  const ms = nowMs - Date.parse(madeAt);
+function old({ madeAt, watchedAt = madeAt }: StatusView, { nowMs }: Clock): Html {
+  const ms = nowMs - Date.parse(watchedAt);
   if (ms < staleAfterMs) return html``;
-  return html`<p class="stale" role="status">All this is what was known ${formatAge(ms)} ago: the watch has not looked since.</p>`;
+  return html`<p class="stale" role="status">The watch last went round ${formatAge(ms)} ago: what is late or wrong since then may be missing here.</p>`;
 }
 
 const favicon = (colour: string) =>

@@ -21,8 +21,15 @@ export const ago = (at: string, clock: Clock) =>
 export const command = (text: string) =>
   html`<span class="command"><code>${text}</code><button type="button" class="copy" data-copy="${text}" aria-label="Copy: ${text}" hidden>Copy</button></span>`;
 
-/** A hint: with a copy button when it is a command. */
-export const remedy = (hint: string) =>
-  /^(make|kubectl|faas-cli|npm|systemctl|sudo) /.test(hint) && !/\n|\. /.test(hint)
-    ? command(hint)
-    : html`<span class="remedy">${hint}</span>`;
+/** A target of the Makefile with what it takes; "make room" is none. */
+const makes = /\bmake (?:doctor|status|[a-z]+-[\w.-]*\w)(?: [A-Z]+=(?:'[^']*'|\S*\w))*/;
+
+/** A hint: the command in it with a copy button, and what else it says. */
+export function remedy(hint: string): Html {
+  const [made] = makes.exec(hint) ?? [];
+  const [first = "", rest = ""] = made === undefined ? [hint] : hint.split(made);
+  const said = [first, rest.replace(/^[:.,;] */, "")].map((words) => words.trim()).filter((words) => words !== "");
+  return html`<div class="mend">${made === undefined ? "" : command(made)}${said.map((words) => html`<p class="remedy">${capital(words)}</p>`)}</div>`;
+}
+
+const capital = (words: string) => words.charAt(0).toUpperCase() + words.slice(1);

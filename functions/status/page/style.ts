@@ -70,7 +70,8 @@ code{font:.8125rem/1.5 var(--mono)}
 .copy{flex:none;border:0;border-left:1px solid var(--line);padding:0 .75rem;background:none;color:var(--soft);font:600 .8125rem/1 var(--sans);cursor:pointer;min-height:2.125rem;min-width:4.5rem}
 .copy:hover{color:var(--ink);background:var(--line)}
 .copy:focus-visible{outline-offset:-3px}
-.remedy{display:block;color:var(--soft)}
+.mend{display:grid;gap:.375rem;min-width:0}
+.remedy{color:var(--soft);font-size:.9375rem}
 
 .problems{display:grid;gap:.75rem}
 .problems>li{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,24rem);gap:.375rem 1.5rem;align-items:center;padding:1rem 1.25rem;border:1px solid var(--line);border-radius:1rem;background:var(--card)}

@@ -146,6 +146,7 @@ export function view(more: Partial<StatusView> = {}): StatusView {
   const apps = more.apps ?? sixApps();
   const rest = {
     madeAt: before(0),
+    watchedAt: before(4 * 60_000),
     timeZone: "Europe/Berlin",
     nas: { reachable: true, since: before(9 * day), checkedAt: before(60_000), freeBytes: 2.61e12, totalBytes: 7.9e12 },
     events: { connected: true, since: before(9 * day), undelivered: {} },
