@@ -14,6 +14,18 @@ import { loadAppTypes } from "./types.ts";
 export interface FunctionOptions {
   configPath: string;
   log?: Logger;
+  /** Where events go; NATS_URL, the secret, or the configuration say it when absent. */
+  natsUrl?: string | undefined;
+  /** For functions that call others; KEEPSAKE_GATEWAY or OPENFAAS_URL say it when absent, else it is the cluster's. */
+  gatewayUrl?: string | undefined;
+}
+
+export interface ServedFunction {
+  fetch(request: Request): Promise<Response>;
+  /** Begins what the function does by itself: its timer, its consumer. Whoever serves it calls this once it listens. */
+  start?(): void;
+  /** Ends that, and returns when it has ended. */
+  stop?(): Promise<void>;
 }
 
 /** Functions of one process share what they know of runs that are just starting. */
@@ -38,8 +50,8 @@ function functionsOf(types: readonly AnyAppType[]): Map<string, { kind: Function
  */
 export async function loadFunction(
   name: string,
-  { configPath, log = createLog(name) }: FunctionOptions,
-): Promise<{ fetch(request: Request): Promise<Response> }> {
+  { configPath, log = createLog(name), natsUrl }: FunctionOptions,
+): Promise<ServedFunction> {
   const types = await loadAppTypes();
   const functions = functionsOf(types);
   const found = functions.get(name);
@@ -48,7 +60,8 @@ export async function loadFunction(
   }
   const config = await loadConfig(configPath, types);
   const folder = runsFolder(config);
-  const runs = sharedRuns.get(folder) ?? localRuns(folder, () => runnerCommand(config.path));
+  const known = sharedRuns.get(folder);
+  const runs = known ?? localRuns(folder, () => runnerCommand(config.path), natsUrl ? { NATS_URL: natsUrl } : {});
   sharedRuns.set(folder, runs);
   const app = appFunction({ name, ...found, config, runs, log });
   return { fetch: async (request) => app.fetch(request) };

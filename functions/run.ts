@@ -1,20 +1,21 @@
 import "./parse-once.ts";
 import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { logPublisher } from "../events/publisher.ts";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { createLog } from "../shared/log.ts";
+import { natsUrlOf } from "../shared/nats-url.ts";
 import { runsFolder } from "../shared/run/abandoned.ts";
 import { RunDescription } from "../shared/run/description.ts";
 import { closeRun, lostRuns } from "../shared/run/local-runs.ts";
 import type { RunLine } from "../shared/run/report.ts";
 import { carryOut, type RunnerOptions } from "../shared/run/runner.ts";
+import { publisherTo } from "./publisher.ts";
 import { loadAppTypes } from "./types.ts";
 
 /**
  * The runner: `node functions/run.ts <keepsake.yaml> <run.json>`. Carries out one run and tells it as NDJSON lines on
- * standard output, its outcome last. Exit status 0 when it ended well, 1 when it did not, 2 when it could not begin.
+ * standard output, its outcome last; events go to NATS_URL, or where the secret or the configuration says. Exit status 0 when it ended well, 1 when it did not, 2 when it could not begin.
  */
 export async function runner([configPath, runPath]: string[], onStep?: RunnerOptions["onStep"]): Promise<number> {
   const log = createLog("runner");
@@ -32,9 +33,13 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
   }
   const config = await loadConfig(configPath, await loadAppTypes());
   const run = RunDescription.parse(JSON.parse(await readFile(runPath, "utf8")));
+  const natsUrl = () => natsUrlOf(config, process.env.NATS_URL);
+  const publisher = publisherTo(natsUrl, { name: `run ${run.id}`, log });
   const outcome = await carryOut(run, {
     config,
-    publisher: logPublisher(log),
+    publisher,
+    // One that cannot be found out is told of when there is something to tell.
+    wakesOthers: (await natsUrl().catch(() => "")) !== undefined,
     tell: (line) => writeLine(line),
     signal: stop.signal,
     log,
@@ -44,6 +49,7 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
     },
     ...(onStep && { onStep }),
   });
+  await publisher.close();
   // A read of a hung mount holds a thread that an orderly exit would wait for.
   if (outcome.failure?.code === "nas_unreachable") process.kill(process.pid, "SIGKILL");
   return outcome.failure ? 1 : 0;

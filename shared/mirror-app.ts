@@ -1,5 +1,6 @@
 import type { Facts, RunContext, Source, TypeBase } from "./app.ts";
 import type { Manifest } from "./nas/points.ts";
+import type { Outcome } from "./run/report.ts";
 
 /** An app whose one backup is a tree of files on the NAS that follows the data: its newest state only. */
 export interface MirrorType<Settings, Src extends MirrorSource = MirrorSource> extends TypeBase<Settings> {
@@ -13,6 +14,8 @@ export interface MirrorType<Settings, Src extends MirrorSource = MirrorSource> e
   readonly part?: string;
   /** Has a function `cleanup-<type>`: its backup module has `cleanup`. */
   readonly cleans?: true;
+  /** Told when something new was published. It wakes the cleanup function, which a run then leaves the cleaning to. */
+  readonly announces?: NonNullable<Outcome["announces"]>;
   loadBackup(): Promise<MirrorApp<Settings, Src>>;
 }
 
@@ -47,7 +50,8 @@ export interface MirrorApp<Settings, Src extends MirrorSource = MirrorSource> {
   plan(ctx: RunContext<Settings>, source: Src, published: PublishedMirror): Promise<MirrorPlan>;
   /**
    * Removes what nothing refers to any more, found by looking at the NAS and the source, not at what is remembered: a
-   * run that was killed may have left anything. Called at the end of each backup, and on request.
+   * run that was killed may have left anything. Called on request, and at the end of each backup but
+   * one that wakes the cleanup function (docs/adr/0009).
    * @returns What was removed, for people: paths.
    */
   cleanup?(ctx: RunContext<Settings>, published: PublishedMirror): Promise<string[]>;

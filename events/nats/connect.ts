@@ -6,6 +6,7 @@ import {
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
 import type { BusLog } from "../bus.ts";
+import { readNatsUrl } from "./address.ts";
 import { within } from "./deadline.ts";
 
 /** For connecting, and for each answer of JetStream, in ms. */
@@ -21,7 +22,7 @@ export interface Connection {
 
 /** @throws {Error} When there is no connection within `answerMs`. */
 export async function connectTo(url: string, { name, log }: { name: string; log: BusLog }): Promise<Connection> {
-  const { servers, credentials } = readUrl(url);
+  const { servers, credentials } = readNatsUrl(url);
   const at = servers.join(", ");
   const connecting = connect({
     servers,
@@ -59,21 +60,6 @@ export async function connectTo(url: string, { name, log }: { name: string; log:
     // Everything that was to be sent has been answered.
     close: () => within(answerMs, "close", nats.close()).catch(() => {}),
   };
-}
-
-/** @throws {Error} Without the URL's text: a password may stand in it. */
-function readUrl(text: string): { servers: string[]; credentials: { user?: string; pass?: string; token?: string } } {
-  const urls = text.split(",").map((part) => URL.parse(part.trim()));
-  if (!urls.every((url) => url !== null && /^(?:nats|tls):$/.test(url.protocol) && url.hostname !== "")) {
-    throw new Error('Cannot use the address of NATS: one such as "nats://host:4222" is wanted');
-  }
-  const parts = urls as URL[];
-  const servers = parts.map(({ protocol, hostname, port }) => `${protocol}//${hostname}:${port || 4222}`);
-  const [username = "", password = ""] = [parts[0]?.username, parts[0]?.password].map((part) =>
-    decodeURIComponent(part ?? ""),
-  );
-  if (username === "") return { servers, credentials: {} };
-  return { servers, credentials: password === "" ? { token: username } : { user: username, pass: password } };
 }
 
 function whyNot(error: unknown, at: string, user: string | undefined): string {

@@ -28,7 +28,12 @@ test.each([
 });
 
 test("app is a mirror that follows the newest render, called render, with a cleanup", async () => {
-  expect(app).toMatchObject({ verb: "render", cleans: true, mirror: { folder: ".", anchor: "index.html" } });
+  expect(app).toMatchObject({
+    verb: "render",
+    cleans: true,
+    announces: "mapshot.rendered",
+    mirror: { folder: ".", anchor: "index.html" },
+  });
   expect(await app.loadBackup()).toHaveProperty("cleanup");
   expect((await app.loadRestore()).needsStop).toBe(false);
   expect(app.place?.(Settings.parse({ renders: "/maps/latest/" }))).toBe("/maps/latest");

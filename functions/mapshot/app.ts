@@ -49,6 +49,7 @@ export const app: MirrorType<Settings, MapshotSource> = {
   verb: "render",
   mirror: { folder: ".", anchor: "index.html" },
   cleans: true,
+  announces: "mapshot.rendered",
   loadBackup: async () => (await import("./backup.ts")).backup,
   loadRestore: async () => (await import("./restore.ts")).restore,
   loadDrill: async () => (await import("./drill.ts")).drill,

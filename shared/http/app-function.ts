@@ -67,6 +67,16 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
     return run.id;
   };
 
+  /** Ends when nothing is in the way of a run any more, at the latest after `waitMs`. */
+  const untilFree = async ({ app, request }: RunDescription, waitMs: number): Promise<void> => {
+    const lane = laneOf(request.operation);
+    const signal = AbortSignal.timeout(waitMs);
+    for (let running = await runs.active(app, lane); running; running = await runs.active(app, lane)) {
+      if (signal.aborted || isDeepStrictEqual(running.request, request)) return;
+      for await (const _ of runs.follow(running.id, { signal }));
+    }
+  };
+
   const post = async (request: Request): Promise<Response> => {
     const wanted = await readRequest(request, kind);
     if (needsToken(wanted)) await requireToken(request, config.secrets);
@@ -76,6 +86,8 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
     // A second delivery of one call is answered with the first one's run.
     if (await findView(id, apps, runs)) return answer(request, id, waitMs, true);
     const wantedRuns = describeRuns(wanted, id, { startedBy: callerOf(request), ...(authorised && { authorised }) });
+    // The run whose event wakes a cleanup has not quite ended by then.
+    if (kind === "cleanup" && waitMs > 0) await Promise.all(wantedRuns.map((run) => untilFree(run, waitMs)));
     const [first, ...rest] = wantedRuns;
     if (first && rest.length === 0) {
       const started = await startOrJoin(first);

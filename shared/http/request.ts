@@ -3,7 +3,8 @@ import type { z } from "zod";
 import { Failure } from "../failures.ts";
 import { BackupRequest, CleanupRequest, RestoreRequest, type RunRequest } from "../run/description.ts";
 
-const bodyLimitBytes = 64 << 10;
+/** What OpenFaaS takes for an asynchronous call, which is how an event comes. */
+const bodyLimitBytes = 256 << 10;
 
 /** What a function is for, and what a request without a body means. */
 export type FunctionKind = "backup" | "restore" | "cleanup";
@@ -12,6 +13,7 @@ const requests = { backup: BackupRequest, restore: RestoreRequest, cleanup: Clea
 
 /**
  * The body of a POST, checked. Connectors send none, and no content type either: that means what the function is for.
+ * So does an event, which wakes a cleanup: whatever it tells, what is removed is found out by looking.
  * @throws {Failure} `invalid_request`, naming each field that is wrong.
  */
 export async function readRequest(request: Request, kind: FunctionKind): Promise<RunRequest> {
@@ -29,7 +31,8 @@ export async function readRequest(request: Request, kind: FunctionKind): Promise
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw new Failure("invalid_request", "Cannot read the request: a JSON object is wanted");
   }
-  const parsed = requests[kind].safeParse({ operation: kind, ...body });
+  const isWakeUp = kind === "cleanup" && "specversion" in body;
+  const parsed = requests[kind].safeParse({ operation: kind, ...(!isWakeUp && body) });
   if (parsed.success) return parsed.data;
   throw new Failure("invalid_request", `Cannot accept the request: ${describe(parsed.error)}`, {
     hint: `For example {"operation": "${kind}"}`,

@@ -17,6 +17,8 @@ export interface AppRun<Type extends AnyAppType = AnyAppType> {
   readonly workload: Workload;
   /** As the run before left it; what this run returns in `Result.state` is written once the outcome is recorded. */
   readonly state: AppState;
+  /** Whether a function that waits for what this run announces is woken by it. */
+  readonly wakesOthers?: boolean;
   /** The run before this one, when it was killed. */
   readonly abandoned?: RunDescription;
 }
@@ -35,7 +37,10 @@ export type Ended = Result & { readonly failure?: Failure };
 /** How a procedure ended well; failures are thrown. */
 export interface Result
   extends Partial<
-    Pick<Outcome, "point" | "previousSizeBytes" | "removed" | "pointCount" | "plan" | "restoredTo" | "scrub" | "drill">
+    Pick<
+      Outcome,
+      "point" | "previousSizeBytes" | "removed" | "announces" | "pointCount" | "plan" | "restoredTo" | "scrub" | "drill"
+    >
   > {
   readonly outcome: Outcome["outcome"];
   readonly message: string;

@@ -141,7 +141,10 @@ async function publish(run: MirrorRun, app: App, published: PublishedMirror, tak
   await writeManifest(run, manifest);
   await writeMirrorSums(run, manifest);
   await tidy(run, manifest);
-  const removed = (await app.cleanup?.(ctx, { ...published, manifest })) ?? [];
+  const { announces } = run.type;
+  // Whoever is woken cleans up. Where nobody can be, or nobody came the last time, this run does.
+  const isLeft = announces !== undefined && run.wakesOthers && state.last?.announces === undefined;
+  const removed = isLeft ? [] : ((await app.cleanup?.(ctx, { ...published, manifest })) ?? []);
   const { restored, waiting: __, ...rest } = state;
   if (restored) ctx.warn(`This is the first backup after the restore of ${restored.pointId}`);
   return {
@@ -150,6 +153,7 @@ async function publish(run: MirrorRun, app: App, published: PublishedMirror, tak
     point: describeMirror(run, manifest),
     ...(before && { previousSizeBytes: sizeOf(before) }),
     removed,
+    ...(announces && { announces }),
     pointCount: 1,
     state: {
       ...rest,

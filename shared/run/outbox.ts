@@ -1,6 +1,6 @@
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Event, eventOf } from "../../events/event.ts";
+import { Event, eventOf, renderedEvent } from "../../events/event.ts";
 import type { Publisher } from "../../events/publisher.ts";
 import { type Disk, ignore } from "../disk.ts";
 import type { Logger } from "../log.ts";
@@ -60,7 +60,7 @@ export async function flushOutbox(
   let told = 0;
   for (const event of events) {
     try {
-      await publisher.publish(event);
+      for (const one of toldWith(event)) await publisher.publish(one);
     } catch (error) {
       log.warn({ err: error, event: event.id }, "an outcome could not be told; it waits");
       break;
@@ -100,6 +100,20 @@ async function trimRuns(folders: OutboxFolders, disk: Disk): Promise<void> {
 }
 
 const isRecord = (name: string) => /^[a-z0-9].*\.json$/.test(name);
+
+/**
+ * What is told for one record. What an outcome announces has no record of its own: so there is no moment in which one
+ * of the two is safe and the other is not, and both are told again after a crash.
+ */
+function toldWith(event: Event): Event[] {
+  const { announces } = event.data as Partial<Outcome>;
+  return announces === undefined ? [event] : [event, renderedEvent(event.data as Outcome)];
+}
+
+/** Tells an outcome that could not be recorded anywhere. */
+export async function tellUnrecorded(outcome: Outcome, publisher: Publisher): Promise<void> {
+  for (const event of toldWith(eventOf(outcome))) await publisher.publish(event);
+}
 
 const recordName = (event: Event) => `${event.id}.json`;
 

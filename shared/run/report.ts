@@ -119,6 +119,8 @@ export const Outcome = z.object({
   previousSizeBytes: z.number().optional(),
   /** Names under history/ that retention removed in this run. */
   removed: z.array(z.string()).optional(),
+  /** A second event that is told with this outcome: it wakes the function that goes on from here. */
+  announces: z.literal("mapshot.rendered").optional(),
   /** Restore points that are there after the run. */
   pointCount: z.number().optional(),
   plan: Plan.optional(),

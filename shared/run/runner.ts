@@ -35,6 +35,8 @@ import { commandWorkload } from "./workload.ts";
 export interface RunnerOptions {
   config: Config;
   publisher: Publisher;
+  /** Whether other functions hear what is published, and go on from there. */
+  wakesOthers?: boolean;
   /** Hears every line that the run tells; the last one is its outcome. */
   tell: (line: RunLine) => void;
   /** Aborting it, with a Failure as reason, ends the run with an outcome. */
@@ -133,6 +135,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       folders,
       workload,
       state,
+      wakesOthers: options.wakesOthers ?? false,
       ...(lock?.abandoned && { abandoned: lock.abandoned }),
     };
     if (lane === "none") {

@@ -5,7 +5,14 @@ import type { Logger } from "../log.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { AppRun } from "./app-run.ts";
 import type { RunDescription } from "./description.ts";
-import { flushOutbox, hasOutcome, type OutboxFolders, recordOutcome, takeOverOutbox } from "./outbox.ts";
+import {
+  flushOutbox,
+  hasOutcome,
+  type OutboxFolders,
+  recordOutcome,
+  takeOverOutbox,
+  tellUnrecorded,
+} from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Outcome } from "./report.ts";
 import { type AppState, writeState } from "./state.ts";
@@ -46,6 +53,9 @@ export async function settle(
       log.error(
         { err: cause, run: outcome.runId },
         "the outcome could not be recorded anywhere but in the run's own output",
+      );
+      await tellUnrecorded(outcome, publisher).catch((error) =>
+        log.error({ err: error, run: outcome.runId }, "nor could it be told"),
       );
     }
   }

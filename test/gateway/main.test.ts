@@ -5,30 +5,41 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { connect } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
+import { stopNatsServer } from "../../deploy/local/lab/nats/server.ts";
+import { ownNats } from "../events/testing.ts";
 
 const main = `${import.meta.dirname}/../../deploy/local/gateway/main.ts`;
 
 /** A folder with a configuration of no apps. */
 async function lab() {
   const folder = await mkdtemp(join(tmpdir(), "gateway-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(async () => {
+    // One that was killed leaves it running, for the next.
+    await stopNatsServer(join(folder, "state/nats"));
+    await rm(folder, { recursive: true });
+  });
   await writeFile(join(folder, "keepsake.yaml"), "nas: ./nas\nstate: ./state\nsecrets: ./secrets\napps: {}\n");
   return folder;
 }
 
-function start(folder: string, ...args: string[]) {
+const start = (folder: string, ...args: string[]) => startWith({}, folder, ...args);
+
+function startWith(env: NodeJS.ProcessEnv, folder: string, ...args: string[]) {
   const child = spawn(process.execPath, [main, "--config", join(folder, "keepsake.yaml"), ...args], {
-    env: { ...process.env, TZ: "Europe/Berlin", KEEPSAKE_TZ: "" },
+    env: { ...process.env, TZ: "Europe/Berlin", KEEPSAKE_TZ: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  onTestFinished(async () => {
+    if (child.kill("SIGKILL")) await once(child, "exit");
+  });
   return child;
 }
 
 /** Starts the gateway and waits until it says that it listens. */
-async function started(folder: string) {
-  const child = start(folder, "--port", "0");
+async function started(folder: string, env: NodeJS.ProcessEnv = {}) {
+  const child = startWith(env, folder, "--port", "0");
   let said = "";
   for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
     said += chunk;
@@ -38,7 +49,7 @@ async function started(folder: string) {
   return { child, said, file, url: String(file.url) };
 }
 
-test("main.ts serves the functions, says how, and leaves nothing behind", async () => {
+test("main.ts serves the functions, says how, starts a NATS of its own, and leaves nothing behind", async () => {
   const folder = await lab();
   const { child, said, file, url } = await started(folder);
   const tokenFile = join(folder, "secrets/keepsake-token");
@@ -60,9 +71,21 @@ test("main.ts serves the functions, says how, and leaves nothing behind", async 
   expect(await (await fetch(`${url}/system/secrets`, { headers })).json()).toMatchObject([{ name: "keepsake-token" }]);
   expect((await fetch(`${url}/function/backup-factorio`)).headers.get("x-call-id")).toBeTruthy();
 
+  const [, natsUrl = ""] = /NATS +(nats:\/\/127\.0\.0\.1:\d+), a nats-server of its own/.exec(said) ?? [];
+  await (await connect({ servers: natsUrl })).close();
+  expect(said).toMatch(/cleanup-mapshot +when called, and on mapshot\.rendered/);
+
   child.kill("SIGINT");
   expect(await once(child, "exit")).toEqual([0, null]);
+  await expect(connect({ servers: natsUrl, reconnect: false })).rejects.toThrow();
   expect(await readdir(join(folder, "state"))).not.toContain("gateway.json");
+});
+
+test("main.ts uses the NATS that NATS_URL names, and shows no password", async () => {
+  const { url } = await ownNats({ name: "keepsake", password: "s3cret" });
+  const { said } = await started(await lab(), { NATS_URL: url.replace("//", "//keepsake:s3cret@") });
+  expect(said).toMatch(new RegExp(`NATS +${url}\n`));
+  expect(said).not.toContain("s3cret");
 });
 
 test("main.ts refuses a second gateway over the same folder, but not after one that was killed", async () => {

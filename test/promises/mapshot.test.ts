@@ -75,7 +75,7 @@ test("a render is published byte by byte, in the asker's tree, and index.html fi
     surfaces: ["nauvis", "platform-1"],
     mapshotVersion: "0.0.27",
   });
-  expect(told.map(({ data }) => data.outcome)).toEqual(["created"]);
+  expect(told.map(({ subject }) => subject)).toEqual(["backups.completed", "mapshot.rendered"]);
 });
 
 test("an unchanged render is not read again, and nothing is written", async () => {

@@ -6,6 +6,8 @@ import { Failure } from "../../../shared/failures.ts";
 import { namesIn, parseJson } from "../../../shared/nas/points.ts";
 import { ownIdentity, ProcessIdentity, stateOf } from "../../../shared/run/process-identity.ts";
 import { findRunningGateway } from "../gateway/gateway-file.ts";
+import { natsFolder } from "../gateway/nats.ts";
+import { stopNatsServer } from "../lab/nats/server.ts";
 import { type LabApp, placesIn } from "./lab.ts";
 
 const Mark = z.object({ madeBy: ProcessIdentity });
@@ -63,6 +65,7 @@ export async function requireIdle(folder: string): Promise<void> {
 async function clearFolder(root: string, apps: readonly LabApp[]): Promise<void> {
   const { mark, state } = placesIn(root);
   await endRuns(state);
+  await stopNatsServer(natsFolder(state));
   for (const app of apps) {
     await app.stop();
     await app.remove();

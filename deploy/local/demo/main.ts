@@ -2,10 +2,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { toFailure } from "../../../shared/failures.ts";
 import { formatDuration, formatWhen } from "../../cli/format.ts";
+import { natsFolder } from "../gateway/nats.ts";
+import { stopNatsServer } from "../lab/nats/server.ts";
 import { claimFolder, endRuns } from "./claim.ts";
 import { startDemoGateway } from "./gateway.ts";
 import { labApps, placesIn, shown } from "./lab.ts";
-import { makeLab } from "./make-lab.ts";
+import { label, makeLab } from "./make-lab.ts";
 import { createScreen } from "./screen.ts";
 import { tellStory } from "./story.ts";
 import { drawTree } from "./tree.ts";
@@ -49,7 +51,9 @@ async function demo(): Promise<boolean> {
 
   chapter(`1. A home lab in ${shown(root)}`);
   await makeLab(root, apps, say);
+  undo.push(() => stopNatsServer(natsFolder(state)));
   const gateway = await startDemoGateway(root);
+  say(`${label("NATS")}${gateway.nats}`);
   undo.push(gateway.stop, () => endRuns(state));
   if (!(await tellStory(apps, gateway, screen))) return false;
 

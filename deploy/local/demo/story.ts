@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { readTypes } from "../../cli/apps.ts";
 import { Client } from "../../cli/client.ts";
 import type { Session } from "../../cli/command.ts";
@@ -6,9 +7,12 @@ import { restoreAll } from "../../cli/commands/restore-all.ts";
 import { backup } from "../../cli/commands/runs.ts";
 import { differences } from "../lab/postgresql/compare.ts";
 import type { DemoGateway } from "./gateway.ts";
-import type { Content, LabApp } from "./lab.ts";
+import { type Content, type LabApp, shown } from "./lab.ts";
 import { label } from "./make-lab.ts";
 import type { Screen } from "./screen.ts";
+
+/** An event takes moments to wake a function. */
+const wakeMs = 30_000;
 
 const clone = join(import.meta.dirname, "../../..");
 
@@ -22,6 +26,9 @@ export async function tellStory(apps: readonly LabApp[], gateway: DemoGateway, s
 
   chapter(`2. The first backups: what make backup-all does, over HTTP at ${gateway.url}`);
   if ((await backup.run(session)) !== 0) return false;
+  if (gateway.wakes) {
+    for (const app of apps.filter(({ name }) => name === "mapshot")) say(await cleanedUp(app, session.client));
+  }
 
   chapter("3. The same again: nothing has changed, so nothing is written");
   if ((await backup.run(session)) !== 0) return false;
@@ -38,6 +45,16 @@ export async function tellStory(apps: readonly LabApp[], gateway: DemoGateway, s
   const results = [];
   for (const app of apps) results.push(await compare(app, before.get(app) ?? new Map(), say));
   return results.every(Boolean);
+}
+
+/** What the event of a new map has set going: its renderer's and the NAS's old maps are removed. */
+async function cleanedUp({ name, title }: LabApp, client: Client): Promise<string> {
+  for (const sinceMs = Date.now(); Date.now() - sinceMs < wakeMs; await delay(50)) {
+    const { lastOutcome, running } = (await client.state(`render-${name}`)).apps[0] ?? {};
+    if (running || lastOutcome?.operation !== "cleanup") continue;
+    return `${title}: its event called cleanup-${name}, which removed ${lastOutcome.removed?.map(shown).join(", ")}`;
+  }
+  return `${title}: nobody has cleaned up within ${wakeMs / 1000} s; its next run will`;
 }
 
 async function compare(app: LabApp, wanted: Content, say: (line: string) => void): Promise<boolean> {

@@ -1,7 +1,6 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { loadFunction } from "../../../functions/function.ts";
 import { loadAppTypes } from "../../../functions/types.ts";
 import packageFile from "../../../package.json" with { type: "json" };
 import { loadConfig } from "../../../shared/config.ts";
@@ -14,7 +13,10 @@ import { startCron } from "./cron.ts";
 import { createFunctionLogs } from "./function-log.ts";
 import { createGateway } from "./gateway.ts";
 import { findRunningGateway, removeGatewayFile, writeGatewayFile } from "./gateway-file.ts";
+import { gatewayNats } from "./nats.ts";
+import { startNatsConnector } from "./nats-connector.ts";
 import { startReconcile } from "./reconcile.ts";
+import { deployStack } from "./stack-functions.ts";
 import { greeting, readableLogLine } from "./terminal.ts";
 import { ensureToken } from "./token.ts";
 
@@ -60,23 +62,17 @@ async function main(argv: string[]): Promise<void> {
   const log = createLog("gateway", "info", { write });
   const logs = createFunctionLogs({ now: Date.now });
   const functions = new Map<string, FetchHandler>();
-  for (const { service } of stack) {
-    const destination = {
-      write(line: string) {
+  const logOf = (service: string) =>
+    createLog(service, "info", {
+      write(line) {
         logs.append(service, line.trimEnd());
         write(line);
       },
-    };
-    const handler = await loadFunction(service, {
-      configPath: config.path,
-      log: createLog(service, "info", destination),
     });
-    functions.set(service, handler.fetch);
-  }
 
   const gateway = createGateway({
     functions,
-    stack,
+    stack: [],
     port: numberOf(values.port, "--port", 0, 65_535),
     host: values.host,
     timeoutMs: numberOf(values.timeout, "--timeout", 1, 86_400) * 1000,
@@ -90,16 +86,30 @@ async function main(argv: string[]): Promise<void> {
   if (!/^(127\.|localhost$|::1$)/.test(values.host)) {
     log.warn("whoever reaches this address can call every function; only what is dangerous asks for the token");
   }
+  const nats = await gatewayNats(config, process.env.NATS_URL);
+  const stopFunctions = await deployStack(stack, gateway, functions, {
+    configPath: config.path,
+    natsUrl: nats.url,
+    gatewayUrl: url,
+    logOf,
+  });
   const startedAt = new Date().toISOString();
   await writeGatewayFile(config.state, { url, pid: process.pid, startedAt, tokenFile: resolve(tokenFile) });
-  const cron = startCron({ gatewayUrl: url, functions: gateway.deployments.list, log });
+  const listed = gateway.deployments.list;
+  const cron = startCron({ gatewayUrl: url, functions: listed, log });
+  const connector =
+    nats.url === undefined
+      ? undefined
+      : startNatsConnector({ natsUrl: nats.url, gatewayUrl: url, functions: listed, log });
   const stopReconcile = startReconcile({ config, gatewayUrl: url, token: password, log });
 
   const stop = async () => {
     cron.stop();
     stopReconcile();
+    await Promise.all([stopFunctions(), connector?.stop()]);
     await removeGatewayFile(config.state, process.pid);
     await gateway.stop(graceMs);
+    await nats.stop();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
@@ -109,7 +119,14 @@ async function main(argv: string[]): Promise<void> {
   }
   // Last: whoever waits for it may end this process right after it.
   process.stdout.write(
-    greeting({ url, configPath: config.path, tokenFile, functions: [...functions.keys()], scheduled: cron.list() }),
+    greeting({
+      url,
+      configPath: config.path,
+      tokenFile,
+      nats: nats.about,
+      functions: gateway.deployments.list().map(({ name, annotations }) => ({ name, topic: annotations?.topic })),
+      scheduled: cron.list(),
+    }),
   );
 }
 

@@ -19,18 +19,22 @@ export interface Greeting {
   readonly url: string;
   readonly configPath: string;
   readonly tokenFile: string;
-  readonly functions: readonly string[];
+  /** Where events go, for people. */
+  readonly nats: string;
+  readonly functions: readonly { readonly name: string; readonly topic?: string | undefined }[];
   readonly scheduled: ReturnType<Cron["list"]>;
   readonly timeZone?: string;
 }
 
 /** What `make up` says when it is ready. */
-export function greeting({ url, configPath, tokenFile, functions, scheduled, timeZone }: Greeting): string {
-  const width = Math.max(...functions.map((name) => name.length));
-  const lines = functions.map((name) => {
+export function greeting({ url, configPath, tokenFile, nats, functions, scheduled, timeZone }: Greeting): string {
+  const width = Math.max(...functions.map(({ name }) => name.length));
+  const lines = functions.map(({ name, topic }) => {
     const entry = scheduled.find((candidate) => candidate.name === name);
     const when = !entry
-      ? "when called"
+      ? topic === undefined
+        ? "when called"
+        : `when called, and on ${topic.replaceAll(",", ", ")}`
       : entry.nextMs === Infinity
         ? `never: ${entry.schedule}`
         : `next ${localTime(entry.nextMs, timeZone)}  (${entry.schedule})`;
@@ -40,6 +44,7 @@ export function greeting({ url, configPath, tokenFile, functions, scheduled, tim
     `Keepsake's gateway listens on ${url}`,
     `  configuration  ${configPath}`,
     `  token          ${tokenFile}  (also the password of "admin" for faas-cli login)`,
+    `  NATS           ${nats}`,
     "",
     ...lines,
     "",

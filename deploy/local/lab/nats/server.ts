@@ -58,6 +58,12 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   return onPort(await freePort());
 }
 
+/** Ends the server that runs over this folder; nothing happens when none does. */
+export async function stopNatsServer(folder: string): Promise<void> {
+  const running = await readRunning(resolve(folder));
+  if (running) await describe(running).stop();
+}
+
 async function launch(bin: string, folder: string, port: number, user: NatsServerOptions["user"]): Promise<NatsServer> {
   await writeFile(join(folder, "nats.conf"), configuration(folder, port, user), { mode: 0o600 });
   const log = await open(join(folder, "output.log"), "w");
