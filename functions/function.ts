@@ -43,20 +43,27 @@ function functionsOf(types: readonly AnyAppType[]): Map<string, { kind: Function
   return functions;
 }
 
+/** The functions that are of no app type. Only whoever serves one loads it. */
+const others = new Map<string, (options: FunctionOptions) => Promise<ServedFunction>>([
+  ["notify", async (options) => (await import("./notify/function.ts")).loadNotify(options)],
+]);
+
 /**
  * A function of stack.yml as a Web-standard fetch handler.
- * @param name "backup-<type>" or "restore-<type>"; some types have others (`AppType.verb`, `MirrorType.cleans`).
+ * @param name "backup-<type>" or "restore-<type>"; some types have others (`AppType.verb`, `MirrorType.cleans`); or
+ * "notify".
  * @throws {Failure} `not_found`, `invalid_config`.
  */
-export async function loadFunction(
-  name: string,
-  { configPath, log = createLog(name), natsUrl }: FunctionOptions,
-): Promise<ServedFunction> {
+export async function loadFunction(name: string, options: FunctionOptions): Promise<ServedFunction> {
+  const { configPath, log = createLog(name), natsUrl } = options;
+  const loadOther = others.get(name);
+  if (loadOther) return loadOther({ ...options, log });
   const types = await loadAppTypes();
   const functions = functionsOf(types);
   const found = functions.get(name);
   if (!found) {
-    throw new Failure("not_found", `Cannot serve "${name}": one of ${[...functions.keys()].join(", ")} is wanted`);
+    const wanted = [...functions.keys(), ...others.keys()].join(", ");
+    throw new Failure("not_found", `Cannot serve "${name}": one of ${wanted} is wanted`);
   }
   const config = await loadConfig(configPath, types);
   const folder = runsFolder(config);

@@ -1,10 +1,6 @@
 import { type JetStreamClient, type JetStreamManager, jetstream } from "@nats-io/jetstream";
-import {
-  AuthorizationError,
-  connect,
-  type NatsConnection,
-  UserAuthenticationExpiredError,
-} from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { AuthorizationError, connect, UserAuthenticationExpiredError } from "@nats-io/transport-node";
 import type { BusLog } from "../bus.ts";
 import { readNatsUrl } from "./address.ts";
 import { within } from "./deadline.ts";

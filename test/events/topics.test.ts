@@ -1,0 +1,21 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { subjects } from "../../events/event.ts";
+import { loadStackFile } from "../../shared/stack/stack-file.ts";
+
+const stack = await loadStackFile(join(import.meta.dirname, "../../stack.yml"), {});
+const topics = new Map(stack.map(({ service, annotations }) => [service, annotations?.topic?.split(",") ?? []]));
+
+test("stack.yml binds functions to subjects that there are, spelt as the connector wants them", () => {
+  const known: string[] = [...Object.values(subjects), "cron-function"];
+  for (const [service, wanted] of topics) expect(known, service).toEqual(expect.arrayContaining(wanted));
+  expect(topics.get("cleanup-mapshot")).toEqual(["mapshot.rendered"]);
+  const told = Object.values(subjects).filter((subject) => subject.startsWith("backups."));
+  expect(topics.get("notify")?.toSorted()).toEqual(told.toSorted());
+});
+
+test("stack.yml has no more functions than OpenFaaS CE allows, and schedules those alone that cron calls", () => {
+  expect(stack.length).toBeLessThanOrEqual(15);
+  for (const { service, annotations } of stack)
+    expect(annotations?.schedule !== undefined, service).toBe(annotations?.topic === "cron-function");
+});
