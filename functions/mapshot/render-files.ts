@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { Failure, type FailureCode } from "../../shared/failures.ts";
 import type { MirrorFolderFile } from "../../shared/mirror-app.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
+import { TextHash } from "../../shared/source/text-hash.ts";
+import { takingTurns } from "../../shared/source/walk.ts";
 import type { EmptyTiles } from "./complete.ts";
 import { infoName, type Render } from "./render-folder.ts";
 import { tilesOf } from "./tiles.ts";
@@ -20,8 +20,6 @@ interface RenderFile extends MirrorFolderFile {
   readonly fingerprint: string;
 }
 
-const sliceMs = 10;
-
 /**
  * The files that a render consists of: its tiles, in the order of their paths, then mapshot.json. Whoever puts them in
  * place one by one has all tiles there before the file that stands for them. What else lies in the folder, of an
@@ -30,21 +28,24 @@ const sliceMs = 10;
  * Looked at with synchronous calls in slices, as `walkFiles` does.
  * @throws {Failure} With `code` when a tile is not there, `source_invalid` when one is no file.
  */
-export async function* filesOf(
+export async function* filesOf(render: Render, options: Options): AsyncGenerator<RenderFile> {
+  const turns = takingTurns(options.signal);
+  for (const file of filesNow(render, options)) {
+    if (turns.isOver()) await turns.next();
+    if (file) yield file;
+  }
+}
+
+/** Yields nothing for a tile that is not there and need not be. */
+function* filesNow(
   render: Render,
-  { emptyTiles, signal, code = "source_changing" }: Options,
-): AsyncGenerator<RenderFile> {
-  let sinceMs = performance.now();
+  { emptyTiles, code = "source_changing" }: Options,
+): Generator<RenderFile | undefined> {
   for (const layer of render.layers) {
     for (const { path } of tilesOf(layer)) {
-      if (performance.now() - sinceMs > sliceMs) {
-        await setImmediate();
-        sinceMs = performance.now();
-        signal?.throwIfAborted();
-      }
       const file = look(render, path);
-      if (file) yield file;
-      else if (emptyTiles === "rendered") throw gone(join(render.path, path), code);
+      if (!file && emptyTiles === "rendered") throw gone(join(render.path, path), code);
+      yield file;
     }
   }
   const info = look(render, infoName);
@@ -53,7 +54,7 @@ export async function* filesOf(
 }
 
 function look(render: Render, path: string): RenderFile | undefined {
-  const from = join(render.path, path);
+  const from = `${render.path}/${path}`;
   const stat = lstatSync(from, { bigint: true, throwIfNoEntry: false });
   if (!stat) return undefined;
   if (!stat.isFile()) throw new Failure("source_invalid", `Cannot use "${from}": a file is wanted, is something else`);
@@ -74,12 +75,15 @@ export interface Look {
 
 /** What the file system says of a render's files, without reading them. Throws as `filesOf`. */
 export async function lookAtFiles(render: Render, options: Options): Promise<Look> {
-  const hash = createHash("sha256");
+  const hash = new TextHash();
+  const turns = takingTurns(options.signal);
   let [files, sizeBytes] = [0, 0];
-  for await (const file of filesOf(render, options)) {
-    hash.update(`${file.path} ${file.fingerprint}\n`);
+  for (const file of filesNow(render, options)) {
+    if (turns.isOver()) await turns.next();
+    if (!file) continue;
+    hash.add(`${file.path} ${file.fingerprint}\n`);
     files += 1;
     sizeBytes += file.sizeBytes;
   }
-  return { fingerprint: hash.digest("hex"), files, sizeBytes };
+  return { fingerprint: hash.hex(), files, sizeBytes };
 }

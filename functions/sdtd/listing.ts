@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../../shared/failures.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
-import { type WalkedFile, walkFiles } from "../../shared/source/walk.ts";
+import { TextHash } from "../../shared/source/text-hash.ts";
+import { type WalkedFile, walkEach } from "../../shared/source/walk.ts";
 import { isRegion, isTransient } from "./members.ts";
 
 /** A folder of a game or a world, as the file system tells it. */
@@ -97,9 +97,9 @@ async function look(
   { counts, signal }: LookOptions,
   onFile: (file: WalkedFile, stamp: string) => void,
 ): Promise<Look & { writtenAtMs: number }> {
-  const hash = createHash("sha256");
+  const hash = new TextHash();
   let [sizeBytes, newestMs, changedAtMs, writtenAtMs, regions] = [0, 0, 0, 0, 0];
-  for await (const file of walkFiles(folder, { folders: true, skip: isTransient, signal })) {
+  await walkEach(folder, { folders: true, skip: isTransient, signal }, (file) => {
     const { path, kind, stat, mtimeMs } = file;
     if (kind !== "file" && kind !== "folder") {
       throw new Failure(
@@ -116,10 +116,10 @@ async function look(
       if (isRegion(path)) regions += 1;
       if (counts(path)) {
         changedAtMs = Math.max(changedAtMs, mtimeMs);
-        hash.update(`${JSON.stringify(path)} ${stamp}\n`);
+        hash.add(`${JSON.stringify(path)} ${stamp}\n`);
       }
     }
     onFile(file, stamp);
-  }
-  return { fingerprint: hash.digest("hex"), sizeBytes, newestMs, changedAtMs, writtenAtMs, regions };
+  });
+  return { fingerprint: hash.hex(), sizeBytes, newestMs, changedAtMs, writtenAtMs, regions };
 }

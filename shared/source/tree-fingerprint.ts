@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { fileFingerprint } from "./fingerprint.ts";
-import { type WalkedFile, type WalkOptions, walkFiles } from "./walk.ts";
+import { TextHash } from "./text-hash.ts";
+import { type WalkedFile, type WalkOptions, walkEach } from "./walk.ts";
 
 export interface TreeFingerprint {
   /** Equal means: the same names, and no byte below them was written since. */
@@ -19,14 +19,14 @@ export async function treeFingerprint(
   root: string,
   { onFile, ...options }: Omit<WalkOptions, "folders"> & { onFile?: (file: WalkedFile) => void } = {},
 ): Promise<TreeFingerprint> {
-  const hash = createHash("sha256");
+  const hash = new TextHash();
   let [files, sizeBytes] = [0, 0];
-  for await (const file of walkFiles(root, options)) {
+  await walkEach(root, options, (file) => {
     onFile?.(file);
     // JSON quotes whatever a path may hold, so no two sets of files write the same line.
-    hash.update(`${JSON.stringify([file.path, file.kind])} ${fileFingerprint("", file.stat)}\n`);
+    hash.add(`${JSON.stringify([file.path, file.kind])} ${fileFingerprint("", file.stat)}\n`);
     files += 1;
     sizeBytes += file.sizeBytes;
-  }
-  return { fingerprint: hash.digest("hex"), files, sizeBytes };
+  });
+  return { fingerprint: hash.hex(), files, sizeBytes };
 }
