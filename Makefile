@@ -85,6 +85,12 @@ cleanup-%: tools FORCE ## remove what nothing refers to any more (Mapshot)
 cancel-%: tools FORCE ## cancel the app's run in progress
 	@exec $(CLI) cancel '$*'
 
+scrub-%: tools FORCE ## read backups back from the NAS: what is due, or all [ALL=1]
+	@exec $(CLI) scrub '$*'
+
+drill-%: tools FORCE ## restore a backup into scratch space and compare it [AT=]
+	@exec $(CLI) drill '$*'
+
 pause-%: tools FORCE ## let nothing of an app run by itself, for an upgrade: FOR=2h
 	@exec $(CLI) pause '$*'
 

@@ -235,6 +235,39 @@ test("pause takes how long, and resume ends it", async () => {
   expect(await run(["pause", "factorio"])).toMatchObject({ code: 2, stderr: expect.stringContaining("FOR=2h") });
 });
 
+test("drill names the point, and ends with 0 only when it is proven; scrub says what it shall read", async () => {
+  const finding = {
+    compared: [],
+    hindrance: { code: "tool_missing" as const, message: "no server", hint: "Install it.", retryable: false },
+  };
+  const open = {
+    outcome: "inconclusive" as const,
+    operation: "drill",
+    message: "Factorio: nothing was proven: no server",
+    drill: finding,
+  };
+  server.answers("restore-factorio", {
+    status: 200,
+    body: endedRun("r1", "factorio", { outcome: "proven", operation: "drill" }),
+  });
+  server.answers("restore-factorio", { status: 200, body: endedRun("r2", "factorio", open) });
+  expect(await run(["drill", "factorio"])).toMatchObject({ code: 0 });
+  expect(await run(["drill", "factorio"], { AT: "20251218-170005" })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/inconclusive .*nothing was proven: no server .*\n {2}Install it\./),
+  });
+  expect(server.posts("restore-factorio").map(({ body }) => body)).toEqual([
+    { operation: "drill", app: "factorio" },
+    { operation: "drill", app: "factorio", at: "20251218-170005", timeZone: expect.any(String) },
+  ]);
+  server.answers("backup-factorio", {
+    status: 200,
+    body: endedRun("r3", "factorio", { outcome: "scrubbed", operation: "scrub" }),
+  });
+  for (const ALL of ["", "1"]) expect(await run(["scrub", "factorio"], { ALL })).toMatchObject({ code: 0 });
+  expect(server.posts("backup-factorio").map(({ body }) => body.all)).toEqual([false, true]);
+});
+
 test("restore of a point that is not there says so and changes nothing", async () => {
   const failure = {
     code: "not_found" as const,

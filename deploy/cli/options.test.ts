@@ -17,7 +17,15 @@ test("parseOptions() takes variables as they are, blanks and shell characters in
 
 test("parseOptions() counts empty variables as absent, and lets an option win", () => {
   const options = parseOptions(["--at", "Fri 00:00"], { AT: "Thu 18:00", GATEWAY: "", TO: " ", YES: "" }, all);
-  expect(options).toEqual({ names: [], at: "Fri 00:00", allow: [], apps: [], yes: false, all: false, help: false });
+  expect(options).toEqual({
+    names: [],
+    at: "Fri 00:00",
+    allow: [],
+    apps: [],
+    yes: false,
+    all: false,
+    help: false,
+  });
 });
 
 test("parseOptions() looks only at what the command takes", () => {

@@ -13,12 +13,14 @@ export interface Options {
   readonly forSeconds?: number;
   readonly allow: readonly Override[];
   readonly apps: readonly string[];
+  /** Of a scrub: not only what is due. */
+  readonly everything?: true;
   readonly yes: boolean;
   readonly all: boolean;
   readonly help: boolean;
 }
 
-export type OptionName = "at" | "to" | "model" | "for" | "allow" | "apps" | "yes" | "all";
+export type OptionName = "at" | "to" | "model" | "for" | "everything" | "allow" | "apps" | "yes" | "all";
 
 /** Every option: what it takes, its environment variable, and what it means. */
 export const optionTable = {
@@ -26,6 +28,7 @@ export const optionTable = {
   to: { value: "PLACE", variable: "TO", text: "restore beside production, to look at it first" },
   model: { value: "NAME", variable: "MODEL", text: "Ollama: this model alone, such as llama3.2:1b" },
   for: { value: "2h", variable: "FOR", text: "how long: minutes, hours or days, such as 30m, 2h, 3d" },
+  everything: { value: undefined, variable: "ALL", text: "all files, not only what is due (ALL=1)" },
   allow: { value: "A,B", variable: "ALLOW", text: `overrides, one by one: ${Override.options.join(", ")}` },
   apps: { value: "A,B", variable: "APPS", text: "replace the data of these also where it is newer than the backup" },
   yes: { value: undefined, variable: "YES", text: "do not ask (YES=1)" },
@@ -60,6 +63,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv, ta
     ...(duration && { forSeconds: toSeconds(duration) }),
     allow: listOf(lookUp("allow")).map(toOverride),
     apps: listOf(lookUp("apps")),
+    ...((given.values.everything === true || toBoolean("ALL", lookUp("everything"))) && { everything: true }),
     yes: given.values.yes === true || toBoolean("YES", lookUp("yes")),
     all: given.values.all === true,
     help: given.values.help === true,

@@ -11,6 +11,7 @@ export const labelOf = ({ app, type, title }: { app: string; type: string; title
  */
 export function describeOutcome(label: string, outcome: Outcome, clock: Clock): string[] {
   const { point, durationMs, failure } = outcome;
+  const { hint } = failure ?? outcome.drill?.hindrance ?? {};
   const sizeBytes = point?.files.reduce((sum, file) => sum + file.sizeBytes, 0) ?? 0;
   const size = point ? formatBytes(sizeBytes) : "";
   const took = `in ${formatDuration(durationMs)}`;
@@ -37,7 +38,7 @@ export function describeOutcome(label: string, outcome: Outcome, clock: Clock): 
   };
   return [
     [label, outcome.outcome, ...details()].filter(Boolean).join("  "),
-    ...(failure?.hint ? [`  ${failure.hint}`] : []),
+    ...(hint ? [`  ${hint}`] : []),
     ...(outcome.mended ?? []).map((text) => `  put in order: ${text}`),
     ...outcome.warnings.map((text) => `  warning: ${text}`),
     ...(outcome.removed?.length && outcome.outcome !== "cleaned"
@@ -60,7 +61,8 @@ const grewBy = (now: number, before: number | undefined) =>
 export const whenAndAge = (at: string, clock: Clock) =>
   `${formatWhen(Date.parse(at), clock)} (${formatAge(clock.nowMs - Date.parse(at))})`;
 
-const bad = new Set<string>(["refused", "failed", "cancelled", "interrupted"]);
+/** A drill that could not tell has not ended well: nothing was proven. */
+const bad = new Set<string>(["refused", "failed", "cancelled", "interrupted", "inconclusive"]);
 export const endedWell = ({ status }: Pick<RunView, "status">) => status !== "running" && !bad.has(status);
 
 /** "3 apps: 2 created, 1 failed (postgresql)" */

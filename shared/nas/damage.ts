@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Disk } from "../disk.ts";
+import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import type { AppFolders } from "./nas.ts";
 import { type Manifest, namesIn, parseJson } from "./points.ts";
@@ -49,7 +49,7 @@ export function damageOf(
 ): DamageMark | undefined {
   return marks.find((mark) =>
     "point" in mark
-      ? mark.point === id && mark.sequence === sequence
+      ? isPointMarked([mark], { id, sequence })
       : files.some(({ name, sha256 }) => name === mark.name && sha256 === mark.sha256),
   );
 }
@@ -57,10 +57,16 @@ export function damageOf(
 export const isMarked = (marks: readonly DamageMark[], file: { name: string; sha256: string }): boolean =>
   marks.some((mark) => "name" in mark && mark.name === file.name && mark.sha256 === file.sha256);
 
+/** Whether what is wrong is not that bytes have changed since. */
+export const isPointMarked = (marks: readonly DamageMark[], { id, sequence }: Pick<Manifest, "id" | "sequence">) =>
+  marks.some((mark) => "point" in mark && mark.point === id && mark.sequence === sequence);
+
 /** One that is marked already keeps the moment when it was found. */
 export async function markDamage(folders: AppFolders, mark: DamageMark, disk: Disk): Promise<void> {
   await disk.makeDir(folders.damaged);
-  await disk.createExclusive(markPath(folders, mark), `${JSON.stringify(mark, null, 2)}\n`);
+  const create = () => disk.createExclusive(markPath(folders, mark), `${JSON.stringify(mark, null, 2)}\n`);
+  // A run of another lane clears temporary files away (`mend.ts`), once, at its start.
+  if ((await create().catch(ignore("ENOENT"))) === undefined) await create();
 }
 
 /** Takes back what was marked: it is what it was. */

@@ -9,8 +9,9 @@ import { resolveAt } from "./at.ts";
 import type { RunRequest } from "./description.ts";
 import { nextPoint } from "./drill-choice.ts";
 import { type DrillMemory, readDrillMemory, stampOf, writeDrillMemory } from "./drill-state.ts";
-import { lockHolder } from "./lock.ts";
+import { lockHolder, locksOf, takeLock } from "./lock.ts";
 import { pointsOf } from "./points-of.ts";
+import { ownIdentity } from "./process-identity.ts";
 import { describePoint, openVerified } from "./restore.ts";
 import { scrubFiles } from "./scrub-files.ts";
 import { readFileBack } from "./scrub-read.ts";
@@ -34,12 +35,8 @@ export async function runDrill(
 ): Promise<Ended> {
   const { type, folders } = run;
   const app = await type.loadDrill?.();
-  // What is restored is this machine's: no other user of it shall read it.
-  const disk = run.ctx.disk.with({ owner: undefined, fileMode: 0o600, dirMode: 0o700 });
-  const ctx = { ...run.ctx, disk };
-  const folder = join(root, ctx.app.name);
-  await app?.endLeft?.(ctx, folder);
-  await disk.removeTree(folder);
+  const { ctx, folder } = await clearScratch(run, app, root);
+  const { disk } = ctx;
   await run.ctx.disk.makeDir(folders.drill);
   const memory = await readDrillMemory(folders);
   const points = await pointsOf(folders, type);
@@ -68,6 +65,35 @@ export async function runDrill(
     return await judge(run, memory, point, toFailure(error));
   } finally {
     await disk.removeTree(folder).catch((error) => ctx.log.warn({ err: error }, "the next drill removes what is left"));
+  }
+}
+
+/** A folder without anything in it, also of a drill that was killed. */
+async function clearScratch(
+  run: AppRun,
+  app: DrillApp<unknown> | undefined,
+  root: string,
+): Promise<{ ctx: RunContext; folder: string }> {
+  // What is restored is this machine's: no other user of it shall read it.
+  const disk = run.ctx.disk.with({ owner: undefined, fileMode: 0o600, dirMode: 0o700 });
+  const ctx = { ...run.ctx, disk };
+  const folder = join(root, ctx.app.name);
+  await app?.endLeft?.(ctx, folder);
+  await disk.removeTree(folder);
+  return { ctx, folder };
+}
+
+/** Removes what a drill that was killed has left on this machine, unless another one is at work there by now. */
+export async function removeLeftDrill(run: AppRun, root: string): Promise<void> {
+  const { ctx, folders, type } = run;
+  const lock = await takeLock(locksOf(folders, "drill"), ctx.run, await ownIdentity(), ctx.disk).catch((error) => {
+    if (toFailure(error).code !== "app_busy") throw error;
+  });
+  if (!lock) return;
+  try {
+    await clearScratch(run, await type.loadDrill?.(), root);
+  } finally {
+    await lock.release();
   }
 }
 

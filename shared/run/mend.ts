@@ -6,6 +6,7 @@ import type { AppFolders } from "../nas/nas.ts";
 import { namesIn } from "../nas/points.ts";
 import { clearStaging, removeOrphanManifests } from "../nas/publish.ts";
 import type { AppRun } from "./app-run.ts";
+import { locksOf } from "./lock.ts";
 import { pointsOf } from "./points-of.ts";
 
 /**
@@ -33,7 +34,8 @@ export async function mend(run: AppRun): Promise<string[]> {
   }
   if (isBack) await workload.release();
   if ((await clearStaging(folders, ctx.disk)) > 0) mended.push("unfinished files were removed from staging");
-  await removeTemporaries(folders, ctx.disk);
+  const { hidden, points, outbox, runs, locks, damaged } = folders;
+  await removeTemporaries([hidden, points, outbox, runs, locks, damaged], ctx.disk);
   // A mirror's manifest is written when all of it is in place.
   if (abandoned && !isMirror(type)) {
     await removeOrphanManifests(folders, await pointsOf(folders, type), abandoned.id, ctx.disk);
@@ -74,12 +76,16 @@ async function removeOldAsides(
   }
 }
 
+/** Puts right what a killed scrub or drill has left on the NAS: they write nothing else that could be half done. */
+export const mendChecks = (lane: "scrub" | "drill", folders: AppFolders, disk: Disk): Promise<void> =>
+  removeTemporaries([folders[lane], locksOf(folders, lane)], disk);
+
 /**
  * Temporary files of `Disk.replace` and `createExclusive`; nobody else writes in these folders while the lock is held.
  * Somebody may be trying for the lock: `takeLock` bears that its temporary file goes.
  */
-async function removeTemporaries(folders: AppFolders, disk: Disk): Promise<void> {
-  for (const folder of [folders.hidden, folders.points, folders.outbox, folders.runs, folders.locks]) {
+async function removeTemporaries(places: readonly string[], disk: Disk): Promise<void> {
+  for (const folder of places) {
     for (const name of await namesIn(folder)) {
       if (isTemporary(name)) await disk.remove(join(folder, name));
     }

@@ -1,7 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { MirrorFile, MirrorFolder, MirrorUnit, PublishedMirror } from "../mirror-app.ts";
-import { clearMark, isMarked, readMarks } from "../nas/damage.ts";
+import { clearMark, isMarked, isPointMarked, readMarks } from "../nas/damage.ts";
 import { type Manifest, sizeOf } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
@@ -25,6 +25,8 @@ export async function standingUnits(
   const known = state.gate?.pointId === manifest?.id ? (state.gate?.published ?? {}) : {};
   const standing = new Map<string, Standing>();
   const marks = await readMarks(folders);
+  // A drill found that these bytes, though they are the recorded ones, cannot be restored: all of it is taken anew.
+  if (manifest && isPointMarked(marks, manifest)) return standing;
   for (const entry of manifest?.files ?? []) {
     const path = join(root, entry.name);
     const fingerprint = await unitFingerprint(entry.kind, path);

@@ -14,10 +14,10 @@ import { runAccept } from "./accept.ts";
 import { type AppRun, type Ended, isMirrorRun, type PointsRun } from "./app-run.ts";
 import { runBackup } from "./backup.ts";
 import { type Lane, laneOf, type RunDescription } from "./description.ts";
-import { runDrill } from "./drill.ts";
+import { removeLeftDrill, runDrill } from "./drill.ts";
 import { writeLast } from "./last.ts";
 import { type Lock, locksOf, takeLock } from "./lock.ts";
-import { mend } from "./mend.ts";
+import { mend, mendChecks } from "./mend.ts";
 import { runCleanup, runMirror } from "./mirror.ts";
 import { localOutbox } from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -148,12 +148,15 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     try {
       // The other lanes change nothing that could be left half done.
       if (lane === "main") mended.push(...(await mend(appRun)));
+      else await mendChecks(lane, folders, disk);
     } finally {
       const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
       for (const killed of lost) {
         // A run of the main lane that was killed is told of by one that has put in order what it left.
         const isOurs = lane === "main" || laneOf(killed.request.operation) === lane;
         if (killed.id === run.id || !isOurs) continue;
+        if (lane === "main" && killed.request.operation === "drill")
+          await removeLeftDrill(appRun, drillsOf(app, config));
         if (laneOf(killed.request.operation) !== "none") await recordAbandoned(appRun, killed, now);
         await options.placement?.close(killed.id);
       }
@@ -191,6 +194,9 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   return outcome;
 }
 
+/** Where drills restore to. */
+const drillsOf = ({ common }: AppConfig, { state }: Config) => common.drillFolder ?? join(state, "drills");
+
 /** Each lane has its own; a dot is in no app's name. */
 const scratchOf = (config: Config, app: string, lane: Lane) =>
   join(config.state, "scratch", lane === "main" || lane === "none" ? app : `${app}.${lane}`);
@@ -206,7 +212,7 @@ async function pointsOfApp(config: Config, nas: Nas, name: string): Promise<Rest
   throw new Failure("invalid_config", `Cannot find the backups of "${name}": there is no such app in "${config.path}"`);
 }
 
-function carryOutOperation(appRun: AppRun, { request }: RunDescription, { state }: Config): Promise<Ended> {
+function carryOutOperation(appRun: AppRun, { request }: RunDescription, config: Config): Promise<Ended> {
   switch (request.operation) {
     case "backup":
       return isMirrorRun(appRun) ? runMirror(appRun) : runBackup(appRun as PointsRun);
@@ -230,7 +236,7 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription, { state 
     case "scrub":
       return runScrub(appRun, request);
     case "drill":
-      return runDrill(appRun, request, appRun.config.common.drillFolder ?? join(state, "drills"));
+      return runDrill(appRun, request, drillsOf(appRun.config, config));
     case "flush":
       // Every run mends and flushes; this one does nothing else.
       return Promise.resolve({

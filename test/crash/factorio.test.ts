@@ -1,12 +1,14 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
 import { readState } from "../../deploy/local/lab/factorio/game.ts";
 import { app } from "../../functions/factorio/app.ts";
-import { newestGood } from "../../shared/nas/points.ts";
+import { openNas } from "../../shared/nas/nas.ts";
+import { listPoints, newestGood } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
+import { readScrubMemory } from "../../shared/run/scrub-state.ts";
 import { configure, factorioServer, layLab, places, play } from "../worlds/factorio.ts";
 import { describeRun, runKilled } from "./kill.ts";
 import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
@@ -186,4 +188,52 @@ const undo: Story<World> = {
   },
 };
 
-killStories([backup, pin, restore, undo]);
+/** A point that a scrub had found rotten, and that is well again. */
+const scrub: Story<World> = {
+  ...backup,
+  name: "factorio: a scrub that takes a mark back",
+  request: { operation: "scrub", all: true },
+  sample: 4,
+  outcomes: ["scrubbed"],
+  async lay(folder) {
+    await layTwoPoints(folder);
+    const history = join(places(folder).backups, "history");
+    const [oldest] = (await readdir(history)).filter((name) => name.endsWith(".zip")).sort();
+    const path = join(history, oldest as string);
+    const [bytes, { atime, mtime }] = [await readFile(path), await stat(path)];
+    await writeFile(path, Buffer.concat([Buffer.of(0), bytes.subarray(1)]));
+    const request = { operation: "scrub", all: true } as const;
+    await runKilled(join(folder, "state"), places(folder).config, describeRun("factorio", request), 0);
+    await writeFile(path, bytes);
+    await utimes(path, atime, mtime);
+  },
+  async lookAfterMend() {},
+  async lookAtEnd(world, runIds) {
+    await expectTidyNas(places(world.folder).nas, "factorio", runIds);
+    const folders = openNas(places(world.folder).nas).app("factorio");
+    const points = await listPoints(folders, app.artefacts);
+    expect(
+      points.map(({ good }) => good),
+      "the mark is gone",
+    ).toEqual([true, true]);
+    expect(Object.values((await readScrubMemory(folders)).files).map(({ ok }) => ok)).toEqual([true, true, true]);
+    return contents(world);
+  },
+};
+
+const drill: Story<World> = {
+  ...backup,
+  name: "factorio: a drill",
+  request: { operation: "drill", at: "latest" },
+  sample: 5,
+  outcomes: ["proven"],
+  async lookAfterKill(world, killed) {
+    await backup.lookAfterKill(world, killed);
+    expect(await newestTick(world.folder), "the app's data is as it was").toBe(3000);
+  },
+  async lookAfterMend({ folder }) {
+    expect(await readdir(join(folder, "state/drills")).catch(() => []), "scratch space is free again").toEqual([]);
+  },
+};
+
+killStories([backup, pin, restore, undo, scrub, drill]);

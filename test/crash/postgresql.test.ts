@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { databaseContent } from "../../deploy/local/lab/postgresql/compare.ts";
 import { startTestLab, type TestLab } from "../../deploy/local/lab/postgresql/testing.ts";
 import { app } from "../../functions/postgresql/app.ts";
+import { serverHome } from "../../functions/postgresql/drill-server.ts";
 import { openNas } from "../../shared/nas/nas.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { layDatabaseLab } from "../worlds/postgresql.ts";
@@ -152,4 +153,18 @@ const undo: Story<World> = {
   },
 };
 
-killStories([backup, restore, undo]);
+const drill: Story<World> = {
+  ...backup,
+  name: "postgresql: a drill",
+  request: { operation: "drill", at: "latest" },
+  sample: 4,
+  outcomes: ["proven"],
+  async lookAfterMend({ folder }) {
+    expect(await version()).toBe(3);
+    expect(await leftovers(), "production's server was not asked for anything").toEqual({ databases: [], roles: [] });
+    const home = (await serverHome(join(folder, "state/drills/postgresql"))).folder;
+    expect(await readdir(home).catch(() => "gone"), "the drill's own server was ended and removed").toBe("gone");
+  },
+};
+
+killStories([backup, restore, undo, drill]);

@@ -1,7 +1,7 @@
 import type { AppView } from "../../../shared/run/report.ts";
 import { type Command, namedApp } from "../command.ts";
 import { exits } from "../exit.ts";
-import { type Clock, formatAge, formatBytes, formatTable, formatWhen } from "../format.ts";
+import { type Clock, formatAge, formatBytes, formatDuration, formatTable, formatWhen } from "../format.ts";
 import { whenAndAge } from "../outcome.ts";
 
 export const list: Command = {
@@ -22,11 +22,15 @@ export const list: Command = {
 export function describePoints({ points, waiting }: AppView, label: string, clock: Clock): string[] {
   const notes = waiting ? [`Backups wait: ${waiting}`] : [];
   if (points.length === 0) return [`${label}: there is no restore point yet`, ...notes];
+  const ago = (at: string) => `${formatAge(clock.nowMs - Date.parse(at))} ago`;
+  const damaged = points.flatMap(({ id, damaged }) => (damaged ? [`${id} counts for nothing: ${damaged.why}`] : []));
   const rows = points.map((point) => [
     formatWhen(Date.parse(point.takenAt), clock),
     formatAge(clock.nowMs - Date.parse(point.takenAt)),
     formatBytes(point.sizeBytes),
-    point.verified ? "verified" : "not verified",
+    point.damaged ? "damaged" : point.verified ? "verified" : "not verified",
+    point.scrubbedAt ? ago(point.scrubbedAt) : "-",
+    point.proven ? `${ago(point.proven.at)}, in ${formatDuration(point.proven.tookMs)}` : "-",
     point.pinned ? "pinned" : "-",
     point.latest ? "latest" : "-",
     point.id,
@@ -37,7 +41,11 @@ export function describePoints({ points, waiting }: AppView, label: string, cloc
       .toReversed()
       .map(({ takenAt }) => whenAndAge(takenAt, clock))
       .join(", ")}`,
-    ...formatTable([["WHEN", "AGE", "SIZE", "VERIFIED", "PINNED", "LATEST", "NAME", "FILES"], ...rows]),
+    ...formatTable([
+      ["WHEN", "AGE", "SIZE", "VERIFIED", "READ BACK", "PROVEN", "PINNED", "LATEST", "NAME", "FILES"],
+      ...rows,
+    ]),
+    ...damaged,
     ...notes,
   ];
 }

@@ -110,6 +110,37 @@ export const resume = quick({ name: "resume", takes: [], summary: "end a pause b
   app,
 }));
 
+export const scrub = quick(
+  {
+    name: "scrub",
+    takes: ["everything"],
+    summary: "read backups back from the NAS and compare them with their checksums",
+    details:
+      "What is due, at a bounded rate: everything within a week, as long as it is done daily. ALL=1: all of it now.",
+  },
+  (app, { options }) => ({ operation: "scrub", app, all: options.everything ?? false }),
+);
+
+export const drill: Command = {
+  name: "drill",
+  names: "one",
+  takes: ["at"],
+  summary: "restore a backup into scratch space, and compare it with what was recorded",
+  details:
+    "Without AT= the newest and older ones take turns. Nothing of production is touched; it ends with 0 only when proven.",
+  async run(session) {
+    const { options, clock } = session;
+    const app = await namedApp(session);
+    const at = options.at === undefined ? {} : { at: options.at, timeZone: clock().timeZone };
+    const run = await startAndWatch(session, targetOf(app, app.restore), {
+      operation: "drill",
+      app: app.view.app,
+      ...at,
+    });
+    return exitOf(endedWell(run));
+  },
+};
+
 export const cleanup: Command = {
   name: "cleanup",
   names: "one",
@@ -133,7 +164,7 @@ export const cancel: Command = {
   async run(session) {
     const { client, terminal } = session;
     const app = await namedApp(session);
-    const { running } = app.view;
+    const { running = app.view.checking?.[0] } = app.view;
     if (!running) {
       terminal.out(`${app.label}  nothing to cancel: no run in progress`);
       return exits.ok;

@@ -21,7 +21,7 @@ export const status: Command = {
 
 /** One line of the table. */
 export function describeApp(
-  { points, lastGood, lastOutcome, running, waiting, pausedUntil }: AppView,
+  { points, lastGood, lastOutcome, running, waiting, pausedUntil, ...view }: AppView,
   label: string,
   clock: Clock,
 ): string[] {
@@ -33,6 +33,14 @@ export function describeApp(
     lastOutcome?.failure &&
       `last run ${lastOutcome.outcome} ${ago(lastOutcome.finishedAt)}: ${lastOutcome.failure.message}`,
   ];
+  for (const { operation, outcome, finishedAt, failure, drill } of [view.lastScrub, view.lastDrill].filter(
+    (run) => run !== undefined,
+  )) {
+    const why = failure?.message ?? drill?.hindrance?.message;
+    if (why !== undefined) notes.push(`last ${operation} ${outcome} ${ago(finishedAt)}: ${why}`);
+  }
+  for (const check of view.checking ?? [])
+    notes.push(`running: ${check.operation}, started by ${check.startedBy} ${ago(check.startedAt)}`);
   return [
     label,
     lastGood ? `good ${ago(lastGood.at)} (${formatWhen(Date.parse(lastGood.at), clock)})` : "no good backup yet",

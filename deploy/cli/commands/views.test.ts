@@ -15,7 +15,11 @@ const point = (id: string, takenAt: string, rest = {}) => ({
   ...rest,
 });
 const points = [
-  point("20251218-230002", "2025-12-18T23:00:02Z", { latest: true }),
+  point("20251218-230002", "2025-12-18T23:00:02Z", {
+    latest: true,
+    scrubbedAt: "2025-12-19T18:30:00Z",
+    proven: { at: "2025-12-19T19:30:00Z", tookMs: 65_000 },
+  }),
   point("20251218-170005", "2025-12-18T17:00:05Z", { pinned: true, verified: false }),
 ];
 
@@ -23,9 +27,9 @@ test("describePoints() says first what one can go back to, oldest first", () => 
   const [first, ...table] = describePoints(appView("factorio", "Factorio", { points }), "Factorio", clock);
   expect(first).toBe("You can go back to Thu 18:00 (28 h), Fri 00:00 (22 h)");
   expect(table).toEqual([
-    "WHEN       AGE   SIZE    VERIFIED      PINNED  LATEST  NAME             FILES",
-    "Fri 00:00  22 h  2.1 MB  verified      -       latest  20251218-230002  factorio-20251218-230002.zip",
-    "Thu 18:00  28 h  2.1 MB  not verified  pinned  -       20251218-170005  factorio-20251218-170005.zip",
+    "WHEN       AGE   SIZE    VERIFIED      READ BACK  PROVEN                 PINNED  LATEST  NAME             FILES",
+    "Fri 00:00  22 h  2.1 MB  verified      3 h ago    2 h ago, in 1 min 5 s  -       latest  20251218-230002  factorio-20251218-230002.zip",
+    "Thu 18:00  28 h  2.1 MB  not verified  -          -                      pinned  -       20251218-170005  factorio-20251218-170005.zip",
   ]);
 });
 
