@@ -220,7 +220,7 @@ export const scenes: Record<string, () => StatusView> = {
       apps: [first!, waiting, mapshot!, failed, ...rest],
       conditions: [
         condition({
-          id: "failed:postgresql",
+          id: "failing:postgresql",
           app: "postgresql",
           message: "PostgreSQL could not be backed up twice in a row: the server does not answer at 10.20.10.31:5432.",
           hint: "make backup-postgresql",
@@ -240,7 +240,7 @@ export const scenes: Record<string, () => StatusView> = {
           told: false,
         }),
         condition({
-          id: "disk",
+          id: "nas:space",
           severity: "info",
           message: "The NAS will be full in about 40 days.",
           hint: "Delete what you no longer need, or give it a larger disk.",
