@@ -188,6 +188,10 @@ test("Notifier puts aside what Telegram takes in no form, and tells it once it c
   await untilAllTold(lab);
   expect(lab.titles()).toEqual(["⚠️ 1 event could not be told, and was put aside", "✅ Saved: Factorio"]);
   expect(lab.texts()[0]).toContain("• backups.completed: Telegram answered 400 Bad Request: MESSAGE_ODD (run-1.outcome)");
+  expect(await notifier.retryParked()).toBe(1);
+  await until(() => expect(lab.titles()).toHaveLength(3));
+  await until(async () => expect((await notifier.state()).waiting).toBe(0));
+  expect(await notifier.parked()).toMatchObject([{ id: "run-1.outcome" }]);
   isOld = false;
   expect(await notifier.retryParked()).toBe(1);
   await until(() => expect(lab.texts().at(-1)).toContain("Run run-1"));
@@ -216,8 +220,9 @@ test("Notifier sends what changed nothing without a sound, and leaves out what n
 });
 
 test("Notifier leaves to the digest what is told there only", async () => {
-  const lab = await notifyLab({ settings: { send: { unchanged: "digest" } } });
+  const lab = await notifyLab({ settings: { send: { unchanged: "digest", postponed: "digest" } } });
   lab.nats.publish(backup("1", { outcome: "unchanged" }), backup("2", { outcome: "unchanged" }));
+  lab.nats.publish(backup("3", { outcome: "postponed" }));
   lab.start();
   await untilAllTold(lab);
   expect(lab.texts()).toEqual([]);
@@ -228,8 +233,8 @@ test("Notifier leaves to the digest what is told there only", async () => {
   await untilAllTold(lab);
   lab.nats.publish(digest("2025-12-21"));
   await untilAllTold(lab);
-  const line = "• 19 Dec 2025, 18:00: Unchanged: Factorio";
-  expect(lab.texts()).toEqual([`✅ ${message}\nAlso:\n${line}\n${line}`, `✅ ${message}`]);
+  const line = "• Unchanged: Factorio, 2 times, last on 19 Dec 2025, 18:00\n• Put off: Factorio, on 19 Dec 2025, 18:00";
+  expect(lab.texts()).toEqual([`✅ ${message}\nAlso:\n${line}`, `✅ ${message}`]);
 }); // biome-ignore format: one line reads better
 
 test("Notifier goes on where it was when NATS comes back, and tells nothing twice", async () => {
