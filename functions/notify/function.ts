@@ -1,5 +1,7 @@
 import { loadConfig } from "../../shared/config.ts";
 import { createLog, type Logger } from "../../shared/log.ts";
+import { natsUrlOf } from "../../shared/nats-url.ts";
+import type { FunctionOptions, ServedFunction } from "../function.ts";
 import { loadAppTypes } from "../types.ts";
 import { allChannels } from "./channels/all.ts";
 import { pings } from "./channels/ping.ts";
@@ -12,24 +14,17 @@ import { movedChats } from "./remembered.ts";
 import { secretsIn } from "./secret.ts";
 import { readSettings } from "./settings.ts";
 
-export interface NotifyOptions {
-  configPath: string;
-  log?: Logger;
-  /** Where NATS is; else NATS_URL, else the secret `nats-url`, else `nats` in keepsake.yaml. */
-  natsUrl?: string;
-}
-
 const pingTimeoutMs = 15_000;
 
 /**
  * The function `notify`: tells people what happened, of its own accord once it is started.
  * @throws {Failure} `invalid_config`.
  */
-export async function loadNotify({ configPath, log = createLog("notify"), natsUrl }: NotifyOptions): Promise<{
-  fetch(request: Request): Promise<Response>;
-  start(): void;
-  stop(): Promise<void>;
-}> {
+export async function loadNotify({
+  configPath,
+  log = createLog("notify"),
+  natsUrl,
+}: FunctionOptions): Promise<Required<ServedFunction>> {
   const config = await loadConfig(configPath, await loadAppTypes());
   const titles = new Map(config.apps.map(({ name, type }) => [name, type.title]));
   const settings = readSettings(config.notify, [...titles.keys()]);
@@ -37,7 +32,7 @@ export async function loadNotify({ configPath, log = createLog("notify"), natsUr
   const memory = new LateMemory();
   const moved = movedChats(memory);
   const clock = realClock;
-  const url = async () => natsUrl || process.env.NATS_URL || (await readSecret("nats-url")) || config.nats;
+  const url = () => natsUrlOf(config, natsUrl || process.env.NATS_URL);
   const notifier = new Notifier(
     {
       ...((await url()) !== undefined && { open: natsOf(url, log) }),

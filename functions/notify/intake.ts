@@ -39,6 +39,8 @@ export class Intake {
   #connection = new AbortController();
   /** Given back to come again, by id: when it was stored, in ms. */
   readonly givenBack = new Map<string, number>();
+  /** What waits in NATS beside what is held, as far as it is known. */
+  left = 0;
   /** Why NATS cannot be used; undefined when it can. */
   away: string | undefined = "not connected yet";
 
@@ -116,7 +118,9 @@ export class Intake {
   async #take(inbox: Inbox, signal: AbortSignal): Promise<void> {
     const room = heldMost - this.#held.items.length;
     if (room <= heldMost - heldFew) return this.#held.went.wait(this.#options.clock, Number.POSITIVE_INFINITY);
-    for (const given of await inbox.take(room, idleMs, signal)) await this.#accept(given);
+    const taken = await inbox.take(room, idleMs, signal);
+    this.left = inbox.left();
+    for (const given of taken) await this.#accept(given);
   }
 
   /** What NATS gave comes again from there: at once where it is told so. */

@@ -2,17 +2,31 @@ import { expect, test } from "vitest";
 import { conditionEvent, digestEvent } from "../../events/event.ts";
 import { backup, failure, notifyLab, until, untilAllTold } from "../../test/notify/notify-lab.ts";
 
+type Lab = Awaited<ReturnType<typeof notifyLab>>;
+
 test("Notifier tells what waits, oldest first, and acknowledges it only after Telegram took it", async () => {
   const lab = await notifyLab();
   lab.telegram.faults.push(502, 502);
   lab.nats.publish(backup("run-1"), backup("run-2"));
+  const waiting = whenAsked(lab, () => lab.nats.waiting);
   const notifier = lab.start();
-  await until(() => expect(lab.telegram.faults).toHaveLength(1));
-  expect(lab.nats.waiting).toBe(2);
   await untilAllTold(lab);
+  expect(lab.telegram.requests).toHaveLength(4);
+  expect(waiting).toEqual([2, 1]);
   expect(lab.texts().map((text) => text.split("\n").at(-1))).toEqual(["Run run-1", "Run run-2"]);
   expect(await notifier.state()).toMatchObject({ waiting: 0, lastTold: { title: "Saved: Factorio" } });
 });
+
+/** What `look` finds whenever Telegram is about to take a message. */
+function whenAsked<T>({ telegram: { api } }: Lab, look: () => T): T[] {
+  const found: T[] = [];
+  const answer = api.answer.bind(api);
+  api.answer = (...args) => {
+    found.push(look());
+    return answer(...args);
+  };
+  return found;
+}
 
 test("Notifier tells what comes, and what comes twice once", async () => {
   const lab = await notifyLab();
@@ -27,8 +41,11 @@ test("Notifier tells what comes, and what comes twice once", async () => {
 test("Notifier keeps the pace of a group: no flood, and nothing is lost", async () => {
   const lab = await notifyLab({ chats: { "-100": { type: "supergroup" } } });
   for (let n = 0; n < 150; n++) lab.nats.publish(backup(`run-${n}`));
-  lab.start();
+  const notifier = lab.start();
+  const waiting = whenAsked(lab, () => notifier.state());
   await untilAllTold(lab);
+  expect((await waiting[9])?.waiting).toBeGreaterThan(100);
+  expect((await notifier.state()).waiting).toBe(0);
   expect(lab.texts().map((text) => text.split("\n").at(-1))).toEqual(Array.from({ length: 150 }, (_, n) => `Run run-${n}`));
   expect(lab.telegram.api.flooded).toBe(0);
 }); // biome-ignore format: one line reads better
@@ -46,9 +63,9 @@ test("Notifier waits as long as Telegram asks it to, also when it is nudged", as
   const before = lab.clock.now();
   lab.nats.publish(backup("run-1"));
   const notifier = lab.start();
-  await until(() => expect(asked).toBe(1));
-  notifier.nudge();
+  const nudging = setInterval(() => notifier.nudge(), 1);
   await untilAllTold(lab);
+  clearInterval(nudging);
   expect(asked).toBe(2);
   expect(api.messages[0]?.at).toBeGreaterThanOrEqual(before + 33_000);
 });
@@ -143,8 +160,6 @@ test.each([
   expect(lab.texts()).toHaveLength(2);
   expect((await notifier.state()).main[0]?.refusal).toBeUndefined();
 }); // biome-ignore format: one line reads better
-type Lab = Awaited<ReturnType<typeof notifyLab>>;
-
 test("Notifier does not keep one chat's events from the others", async () => {
   const lab = await notifyLab({
     chats: { "7": { type: "private" }, "8": { type: "private", blocked: true } },

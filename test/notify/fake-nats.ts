@@ -68,7 +68,11 @@ export class FakeNats {
       get: async (key) => this.#check().kept.get(key),
       set: async (key, text) => void this.#check().kept.set(key, text),
     };
-    const inbox: Inbox = { take: (max, _, signal) => this.#take(max, signal), close: async () => {} };
+    const inbox: Inbox = {
+      take: (max, _, signal) => this.#take(max, signal),
+      left: () => this.#stored.filter(({ attempts }) => attempts === 0).length,
+      close: async () => {},
+    };
     return { inbox, memory };
   };
 
