@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { reliabilityPath, withTable } from "./reliability.ts";
+import { reliabilityPath, withOutages, withTable } from "./reliability.ts";
 
 const rows = [
   { app: "box", story: "box: a backup", steps: 12, killed: 12 },
@@ -14,6 +14,15 @@ test("withTable() replaces the table, and nothing else", async () => {
   expect(once).toContain("| box: a backup | 12 | each |\n| box: a restore | 30 | 9 |\n");
   expect(withTable(once, rows, "2026-11-24")).toBe(once);
   const around = (whole: string) => whole.replace(/<!-- table -->[\s\S]*<!-- end of table -->/, "");
+  expect(around(once)).toBe(around(text));
+});
+
+test("withOutages() replaces the outages' table, and nothing else", async () => {
+  const text = await readFile(reliabilityPath, "utf8");
+  const row = { orders: 720, kills: 4320, runs: 8641, messages: 4000, answersLost: 720, toldTwice: 300, neverTold: 0 };
+  const once = withOutages(text, row, "2026-11-28");
+  expect(once).toContain("| 720 | 4320 | 8641 | 4000 | 720 | 300 | 0 |\n");
+  const around = (whole: string) => whole.replace(/<!-- outages -->[\s\S]*<!-- end of outages -->/, "");
   expect(around(once)).toBe(around(text));
 });
 

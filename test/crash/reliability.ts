@@ -14,6 +14,27 @@ export const reliabilityPath = join(clone, "docs/reliability.md");
 const CrashRow = z.object({ app: z.string(), story: z.string(), steps: z.number(), killed: z.number() });
 export type CrashRow = z.infer<typeof CrashRow>;
 
+/** What the outage suite has come to (test/outage). */
+const OutageRow = z.object({
+  orders: z.number(),
+  kills: z.number(),
+  runs: z.number(),
+  messages: z.number(),
+  answersLost: z.number(),
+  toldTwice: z.number(),
+  neverTold: z.number(),
+});
+export type OutageRow = z.infer<typeof OutageRow>;
+
+const outagePath = join(folder, "outage", "row.json");
+
+export async function rememberOutage(row: OutageRow): Promise<void> {
+  await mkdir(join(outagePath, ".."), { recursive: true });
+  await writeFile(outagePath, JSON.stringify(row));
+}
+
+export const rememberedOutage = async () => OutageRow.parse(JSON.parse(await readFile(outagePath, "utf8")));
+
 /** Keeps the rows of one suite; those of an earlier time go. */
 export async function rememberRows(rows: readonly CrashRow[]): Promise<void> {
   const [first] = rows;
@@ -25,7 +46,7 @@ export async function rememberRows(rows: readonly CrashRow[]): Promise<void> {
 export const forgetRows = () => rm(folder, { recursive: true, force: true });
 
 export async function rememberedRows(): Promise<CrashRow[]> {
-  const names = (await readdir(folder)).sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).sort();
   const rows = await Promise.all(
     names.map(async (name) => z.array(CrashRow).parse(JSON.parse(await readFile(join(folder, name), "utf8")))),
   );
@@ -42,7 +63,22 @@ export function withTable(text: string, rows: readonly CrashRow[], date: string)
     "|---|---:|---:|",
     ...rows.map(({ story, steps, killed }) => `| ${story} | ${steps} | ${killed === steps ? "each" : killed} |`),
   ];
-  const [before, after] = text.split(/<!-- table -->[\s\S]*<!-- end of table -->/);
-  if (after === undefined) throw new Error("docs/reliability.md has no place for the table");
-  return `${before}<!-- table -->\n${table.join("\n")}\n<!-- end of table -->${after}`;
+  return withBetween(text, "table", table);
+}
+
+/** The text with the outages' table replaced by this row. */
+export function withOutages(text: string, row: OutageRow, date: string): string {
+  return withBetween(text, "outages", [
+    `${date}:`,
+    "",
+    "| orders | kills | runs that ended meanwhile | messages | answers lost | told twice | never told |",
+    "|---:|---:|---:|---:|---:|---:|---:|",
+    `| ${row.orders} | ${row.kills} | ${row.runs} | ${row.messages} | ${row.answersLost} | ${row.toldTwice} | ${row.neverTold} |`,
+  ]);
+}
+
+function withBetween(text: string, mark: string, lines: readonly string[]): string {
+  const [before, after] = text.split(new RegExp(`<!-- ${mark} -->[\\s\\S]*<!-- end of ${mark} -->`));
+  if (after === undefined) throw new Error(`docs/reliability.md has no place for the ${mark}`);
+  return `${before}<!-- ${mark} -->\n${lines.join("\n")}\n<!-- end of ${mark} -->${after}`;
 }

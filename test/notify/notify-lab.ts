@@ -84,8 +84,7 @@ function mortal<T extends Inbox | Memory | Channel>(process: { isDead: boolean }
   return new Proxy(real, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
-      // What a channel says of itself does nothing.
-      if (typeof value !== "function" || name === "readyAt" || name === "placeOf") return value;
+      if (typeof value !== "function") return value;
       return (...args: unknown[]) => {
         if (process.isDead) return never;
         const result: unknown = value.apply(target, args);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Answer, BotApi, type BotApiOptions } from "./bot-api.ts";
+import { type Answer, BotApi, type BotApiOptions, type TakenMessage } from "./bot-api.ts";
 
 /** What can go wrong on the way; each is met by one request, in order. */
 export type Fault =
@@ -26,6 +26,8 @@ export interface TelegramServer {
   readonly faults: Fault[];
   /** Every request that came, with the method and what was given. */
   readonly requests: { readonly method: string; readonly given: Readonly<Record<string, unknown>> }[];
+  /** Messages that were taken, and whose answer did not get out whole: only these may come twice. */
+  readonly unanswered: TakenMessage[];
   close(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export async function serveTelegram({
   const api = new BotApi(options);
   const faults: Fault[] = [];
   const requests: TelegramServer["requests"] = [];
+  const unanswered: TakenMessage[] = [];
   const server = createServer(async (request, response) => {
     const path = /^\/bot([^/]+)\/(\w+)\/?(?:\?.*)?$/.exec(request.url ?? "");
     if (!path) return answer(response, { status: 404, body: { ok: false, error_code: 404, description: "Not Found" } });
@@ -51,7 +54,10 @@ export async function serveTelegram({
     if (fault === "hang") return;
     if (fault === "reset before") return void request.socket.destroy();
     if (fault === 500 || fault === 502) return void response.writeHead(fault).end("<html>Bad Gateway</html>");
+    const before = api.messages.length;
     const told = api.answer(decodeURIComponent(token), method, given);
+    const [message] = api.messages.slice(before);
+    if (message) response.once("close", () => response.writableFinished || unanswered.push(message));
     if (fault === "hang after") return;
     if (fault === "reset after") return void request.socket.destroy();
     if (fault === "slow body") {
@@ -68,6 +74,7 @@ export async function serveTelegram({
     api,
     faults,
     requests,
+    unanswered,
     async close() {
       const closed = once(server, "close");
       server.close();

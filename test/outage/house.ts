@@ -1,0 +1,150 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startNatsServer } from "../../deploy/local/lab/nats/server.ts";
+import type { TakenMessage } from "../../deploy/local/lab/telegram/bot-api.ts";
+import { type Fault, serveTelegram } from "../../deploy/local/lab/telegram/server.ts";
+import { publisherTo } from "../../functions/publisher.ts";
+import type { RunRequest } from "../../shared/run/description.ts";
+import { silentLog } from "../../shared/testing.ts";
+import { layLab, places, play } from "../worlds/factorio.ts";
+import { carry } from "../worlds/run.ts";
+import { fastClock } from "./fast-clock.ts";
+import { layLink } from "./link.ts";
+
+/** Something that can be killed, and started again. */
+export interface Part {
+  readonly name: string;
+  kill(): Promise<void>;
+  revive(): Promise<void>;
+}
+
+export interface House {
+  readonly parts: readonly Part[];
+  /** One run of the app to its end, whatever is away. @returns Its id. */
+  run(request: RunRequest): Promise<string>;
+  /** The game is played on, so that the next backup finds something new. */
+  playOn(): Promise<void>;
+  /** The next message is taken, and its answer lost. */
+  loseAnswer(how: Extract<Fault, "hang after" | "reset after" | "slow body">): void;
+  /** What Telegram took, in its order. */
+  messages(): TakenMessage[];
+  /** Those whose answer got lost: it did not get out, or notify was killed when it had hardly got there. */
+  unanswered(): TakenMessage[];
+  close(): Promise<void>;
+}
+
+const token = "123456:planted-token-of-the-test";
+const chat = "4711";
+/** By the fast clock: so long it may take notify to write down that a message was taken. */
+const hardlyMs = 12_000;
+
+/** The runner's way to NATS, notify's way to NATS and its way to Telegram are cables; everything else is the real thing. */
+export async function buildHouse(folder: string): Promise<House> {
+  const startMs = Date.now();
+  const clock = fastClock(startMs);
+  await layLab(folder, { keep: 3 });
+  const { config, nas } = places(folder);
+  const secrets = join(folder, "secrets");
+  await mkdir(secrets, { recursive: true });
+  await writeFile(join(secrets, "telegram-bot-token"), token);
+  await writeFile(join(secrets, "telegram-chat-id"), chat);
+
+  const natsFolder = join(folder, "nats");
+  let nats = await startNatsServer({ folder: natsFolder });
+  const apis = { chats: { [chat]: { type: "private" as const } }, token, now: clock.now };
+  let telegram = await serveTelegram(apis);
+  const closed: (typeof telegram)[] = [];
+  const telegramPort = Number(new URL(telegram.base).port);
+  const cables = {
+    run: await layLink(nats.port),
+    notify: await layLink(nats.port),
+    telegram: await layLink(telegramPort),
+  };
+
+  const settings = JSON.stringify({
+    ...{ nas: "./nas", state: "./state", secrets: "./secrets", nasTimeoutSeconds: 1 },
+    apps: { factorio: { saves: places(folder).saves, keep: 3 } },
+    notify: { telegram: { apiBase: `http://127.0.0.1:${cables.telegram.port}`, timeoutSeconds: 1 } },
+  });
+  await writeFile(config, settings);
+
+  const startNotify = () => {
+    const script = join(import.meta.dirname, "notify-process.ts");
+    const args = [script, config, `nats://127.0.0.1:${cables.notify.port}`, String(startMs)];
+    return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "ignore"] });
+  };
+  let notify = startNotify();
+  const unread: TakenMessage[] = [];
+  const messages = () => [...closed, telegram].flatMap(({ api }) => api.messages);
+
+  let tick = 1000;
+  const away = `${nas}-away`;
+  const parts: Part[] = [
+    {
+      name: "NATS",
+      kill: () => nats.kill(),
+      async revive() {
+        nats = await startNatsServer({ folder: natsFolder, port: nats.port });
+      },
+    },
+    {
+      name: "notify",
+      async kill() {
+        notify.kill("SIGKILL");
+        unread.push(...messages().filter(({ at }) => at > clock.now() - hardlyMs));
+        if (notify.exitCode === null && notify.signalCode === null) await once(notify, "exit");
+      },
+      async revive() {
+        notify = startNotify();
+      },
+    },
+    {
+      name: "Telegram",
+      async kill() {
+        await telegram.close();
+        closed.push(telegram);
+      },
+      async revive() {
+        const { faults } = telegram;
+        telegram = await serveTelegram({ ...apis, port: telegramPort });
+        telegram.faults.push(...faults);
+      },
+    },
+    { name: "the NAS", kill: () => rename(nas, away), revive: () => rename(away, nas) },
+    {
+      name: "the network",
+      async kill() {
+        for (const cable of Object.values(cables)) cable.cut();
+      },
+      async revive() {
+        for (const cable of Object.values(cables)) cable.heal();
+      },
+    },
+  ];
+
+  return {
+    parts,
+    async run(request) {
+      const url = `nats://127.0.0.1:${cables.run.port}`;
+      const publisher = publisherTo(async () => url, { name: "run", log: silentLog });
+      const { runId } = await carry(config, "factorio", request, { publisher });
+      await publisher.close();
+      return runId;
+    },
+    async playOn() {
+      tick += 600;
+      await play(folder, tick, { levelBytes: 2000 });
+    },
+    loseAnswer: (how) => void telegram.faults.push(how),
+    messages,
+    unanswered: () => [...new Set([...unread, ...[...closed, telegram].flatMap(({ unanswered }) => unanswered)])],
+    async close() {
+      await parts[1]?.kill();
+      await nats.kill();
+      await telegram.close();
+      for (const cable of Object.values(cables)) await cable.close();
+    },
+  };
+}
