@@ -8,6 +8,8 @@ export interface Inbox {
    * apart. Rejects when NATS is away.
    */
   take(max: number, waitMs: number, signal?: AbortSignal): Promise<(Delivery | Poison)[]>;
+  /** How many more waited at the last `take`. */
+  left(): number;
   close(): Promise<void>;
 }
 

@@ -9,6 +9,7 @@ import { initNas } from "../shared/nas/nas.ts";
 import { Outcome } from "../shared/run/report.ts";
 import { createStep } from "../shared/step.ts";
 import { tempFolder } from "../shared/testing.ts";
+import { ownNats, storedIn } from "../test/events/testing.ts";
 import { layLab, places, play } from "../test/worlds/factorio.ts";
 
 const run = promisify(execFile);
@@ -28,7 +29,7 @@ const build = (folder: string) => run(process.execPath, [join(folder, "functions
 const find = (folder: string): Promise<string | undefined> =>
   import(join(folder, "functions/bundle.ts")).then(({ bundledRunner }) => bundledRunner());
 
-async function backUp(runner: string, config: string, id: string, app = "factorio"): Promise<Outcome> {
+async function backUp(runner: string, config: string, id: string, app = "factorio", env = {}): Promise<Outcome> {
   const path = join(config, "..", `${id}.json`);
   const request = { operation: "backup", app, allow: [] };
   const startedAt = new Date().toISOString();
@@ -36,11 +37,14 @@ async function backUp(runner: string, config: string, id: string, app = "factori
     path,
     JSON.stringify({ id, function: `backup-${app}`, app, request, startedBy: "a test", startedAt }),
   );
-  const { stdout } = await run(process.execPath, [runner, config, path]).catch((error: { stdout: string }) => error);
+  const options = { env: { ...process.env, ...env } };
+  const { stdout } = await run(process.execPath, [runner, config, path], options).catch(
+    (error: { stdout: string }) => error,
+  );
   return Outcome.parse(JSON.parse(stdout.trim().split("\n").at(-1) as string));
 }
 
-test("a bundled runner backs up, and is not found any more once a source or a package is another one", async () => {
+test("a bundled runner backs up, tells NATS, and is not found any more once a source or a package is another one", async () => {
   const folder = await copyOfSources();
   expect(await find(folder)).toBeUndefined();
   await build(folder);
@@ -50,7 +54,10 @@ test("a bundled runner backs up, and is not found any more once a source or a pa
   const lab = await tempFolder();
   await layLab(lab);
   await play(lab, 1000);
-  expect((await backUp(bundled, places(lab).config, "one")).outcome).toBe("created");
+  const nats = await ownNats();
+  const told = { NATS_URL: nats.url };
+  expect((await backUp(bundled, places(lab).config, "one", "factorio", told)).outcome).toBe("created");
+  expect(await storedIn(nats.url)).toEqual(["one.outcome"]);
   expect((await backUp(join(folder, "functions/run.ts"), places(lab).config, "two")).outcome).toBe("unchanged");
   expect((await backUp(bundled, places(lab).config, "three")).outcome).toBe("unchanged");
 

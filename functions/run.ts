@@ -55,6 +55,8 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
   return outcome.failure ? 1 : 0;
 }
 
+const lingerMs = 10_000;
+
 /** Synchronous: whoever follows must have the line even when the process dies right after it. */
 function writeLine(line: RunLine): void {
   writeSync(1, `${JSON.stringify(line)}\n`);
@@ -66,6 +68,8 @@ export async function main(): Promise<void> {
     createLog("runner").error({ err: error }, "the run could not begin");
     return 2;
   });
+  // It has told how it ended: nothing may keep it, such as a connection that nobody answers.
+  setTimeout(() => process.exit(), lingerMs).unref();
 }
 
 if (import.meta.main) void main();

@@ -11,7 +11,8 @@ import type { Step } from "./step.ts";
 /*
  * What an app type is to the core. A type is a folder in functions/ with three files:
  * app.ts exports `app: AppType` or `app: MirrorType` (all that an idle function loads), backup.ts exports
- * `backup: BackupApp` or `backup: MirrorApp`, restore.ts exports `restore: RestoreApp`.
+ * `backup: BackupApp` or `backup: MirrorApp`, restore.ts exports `restore: RestoreApp`. A fourth, drill.ts, exports
+ * `drill: DrillApp`: without it a drill proves nothing.
  */
 
 // biome-ignore lint/suspicious/noExplicitAny: a registry of apps holds types with different settings

@@ -4,6 +4,7 @@ import { AuthorizationError, connect, UserAuthenticationExpiredError } from "@na
 import type { BusLog } from "../bus.ts";
 import { readNatsUrl } from "./address.ts";
 import { within } from "./deadline.ts";
+import { awaitGreeting } from "./greeting.ts";
 
 /** For connecting, and for each answer of JetStream, in ms. */
 export const answerMs = 5000;
@@ -20,6 +21,9 @@ export interface Connection {
 export async function connectTo(url: string, { name, log }: { name: string; log: BusLog }): Promise<Connection> {
   const { servers, credentials } = readNatsUrl(url);
   const at = servers.join(", ");
+  await Promise.any(servers.map((server) => awaitGreeting(new URL(server), answerMs))).catch((error) => {
+    throw new Error(whyNot((error as AggregateError).errors[0], at, credentials.user));
+  });
   const connecting = connect({
     servers,
     ...credentials,

@@ -30,6 +30,7 @@ export async function openInbox(connection: Connection, durable: string): Promis
   let consumer: Consumer | undefined;
   await declare();
   const closed = new AbortController();
+  let left = 0;
 
   return {
     async take(max, waitMs, signal) {
@@ -50,8 +51,11 @@ export async function openInbox(connection: Connection, durable: string): Promis
         if (more < 1 || end.aborted) return [first];
         return [first, ...(await fetchMessages(consumer as Consumer, { max: more, waitMs: shortestMs, end }))];
       };
-      return (await declaredAgain(pull, declare)).map(handOver);
+      const messages = await declaredAgain(pull, declare);
+      left = messages.at(-1)?.info.pending ?? 0;
+      return messages.map(handOver);
     },
+    left: () => left,
     async close() {
       closed.abort();
     },

@@ -1,5 +1,7 @@
 import { loadConfig } from "../../shared/config.ts";
 import { createLog, type Logger } from "../../shared/log.ts";
+import { natsUrlOf } from "../../shared/nats-url.ts";
+import type { FunctionOptions, ServedFunction } from "../function.ts";
 import { loadAppTypes } from "../types.ts";
 import { allChannels } from "./channels/all.ts";
 import { pings } from "./channels/ping.ts";
@@ -12,32 +14,25 @@ import { movedChats } from "./remembered.ts";
 import { secretsIn } from "./secret.ts";
 import { readSettings } from "./settings.ts";
 
-export interface NotifyOptions {
-  configPath: string;
-  log?: Logger;
-  /** Where NATS is; else NATS_URL, else the secret `nats-url`, else `nats` in keepsake.yaml. */
-  natsUrl?: string;
-  clock?: Clock;
-}
-
 const pingTimeoutMs = 15_000;
 
 /**
  * The function `notify`: tells people what happened, of its own accord once it is started.
  * @throws {Failure} `invalid_config`.
  */
-export async function loadNotify({ configPath, log = createLog("notify"), natsUrl, clock = realClock }: NotifyOptions): Promise<{
-  fetch(request: Request): Promise<Response>;
-  start(): void;
-  stop(): Promise<void>;
-}> {
+export async function loadNotify({
+  configPath,
+  log = createLog("notify"),
+  natsUrl,
+  clock = realClock,
+}: FunctionOptions & { clock?: Clock }): Promise<Required<ServedFunction>> {
   const config = await loadConfig(configPath, await loadAppTypes());
   const titles = new Map(config.apps.map(({ name, type }) => [name, type.title]));
   const settings = readSettings(config.notify, [...titles.keys()]);
   const readSecret = secretsIn(config.secrets);
   const memory = new LateMemory();
   const moved = movedChats(memory);
-  const url = async () => natsUrl || process.env.NATS_URL || (await readSecret("nats-url")) || config.nats;
+  const url = () => natsUrlOf(config, natsUrl || process.env.NATS_URL);
   const notifier = new Notifier(
     {
       ...((await url()) !== undefined && { open: natsOf(url, log) }),

@@ -8,7 +8,7 @@ import { type Item, itemOf, itemOfEvent } from "./item.ts";
 import type { LateMemory } from "./memory.ts";
 import type { NotifierOptions } from "./options.ts";
 import { OutcomeData } from "./outcome-data.ts";
-import { type DigestLines, digestLinesIn, type ParkedList, parkedIn } from "./remembered.ts";
+import { type DigestLine, type DigestLines, digestLinesIn, type ParkedList, parkedIn } from "./remembered.ts";
 import type { Text } from "./text.ts";
 import type { ToldBefore } from "./told-before.ts";
 import { clean, moment } from "./words.ts";
@@ -39,6 +39,8 @@ export class Intake {
   #connection = new AbortController();
   /** Given back to come again, by id: when it was stored, in ms. */
   readonly givenBack = new Map<string, number>();
+  /** What waits in NATS beside what is held, as far as it is known. */
+  left = 0;
   /** Why NATS cannot be used; undefined when it can. */
   away: string | undefined = "not connected yet";
 
@@ -116,7 +118,9 @@ export class Intake {
   async #take(inbox: Inbox, signal: AbortSignal): Promise<void> {
     const room = heldMost - this.#held.items.length;
     if (room <= heldMost - heldFew) return this.#held.went.wait(this.#options.clock, Number.POSITIVE_INFINITY);
-    for (const given of await inbox.take(room, idleMs, signal)) await this.#accept(given);
+    const taken = await inbox.take(room, idleMs, signal);
+    this.left = inbox.left();
+    for (const given of taken) await this.#accept(given);
   }
 
   /** What NATS gave comes again from there: at once where it is told so. */
@@ -168,8 +172,7 @@ export class Intake {
       if (!event.success || this.#held.find(id)) continue;
       const item = itemOfEvent(event.data, Date.parse(parked.parkedAt), [], this.#reading());
       if (!item || item.parked) continue;
-      item.onTold.push(() => this.parked.remove(new Set([parked.id])));
-      this.#held.add({ ...item, id });
+      this.#held.add({ ...item, id, retriedFrom: parked.id });
       count += 1;
     }
     return count;
@@ -177,7 +180,7 @@ export class Intake {
 
   /** Rejects when what was told cannot be looked up; only what did not come out of NATS is told nevertheless. */
   async #fateOf(item: Item): Promise<HandedIn> {
-    const { log, channels, wording } = this.#options;
+    const { log, channels } = this.#options;
     const { main } = await channels();
     const isFromNats = item.given.length > 0;
     for (const { name } of main) {
@@ -196,8 +199,8 @@ export class Intake {
     if (item.parked) await this.parked.add(item.parked);
     if (item.message.kind === "digest") return { item: await this.#withDigestLines(item) };
     if (item.route.how !== "digest" || !this.#memory.now) return { item };
-    const at = moment(item.event?.time ?? item.storedAt, wording.timeZone);
-    await this.#digestLines.add({ id: item.id, line: `${at}: ${item.message.title}` });
+    const at = item.event?.time ?? new Date(item.storedAt).toISOString();
+    await this.#digestLines.add({ id: item.id, title: item.message.title, at });
     return "for the digest";
   }
 
@@ -205,7 +208,7 @@ export class Intake {
   async #withDigestLines(item: Item): Promise<Item> {
     const lines = this.#memory.now ? await this.#digestLines.all() : [];
     if (lines.length === 0) return item;
-    const text: Text = [...item.message.text, ["Also:"], ...lines.map(({ line }): Text[number] => [`• ${line}`])];
+    const text = [...item.message.text, ["Also:"], ...digestText(lines, this.#options.wording.timeZone)];
     const ids = new Set(lines.map(({ id }) => id));
     item.onTold.push(() => this.#digestLines.remove(ids));
     return { ...item, message: { ...item.message, text } };
@@ -220,6 +223,14 @@ export class Intake {
     const { settings, wording, clock } = this.#options;
     return { settings, wording, now: clock.now() };
   }
+}
+
+/** One line for each title, in the order in which they came. */
+function digestText(lines: readonly DigestLine[], timeZone: string): Text {
+  return [...Map.groupBy(lines, ({ title }) => title)].map(([title, alike]) => {
+    const last = moment(alike.at(-1)?.at ?? "", timeZone);
+    return [`• ${title}, ${alike.length === 1 ? `on ${last}` : `${alike.length} times, last on ${last}`}`];
+  });
 }
 
 function parseJson(text: string): unknown {

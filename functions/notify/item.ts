@@ -31,6 +31,8 @@ export interface Item {
   readonly stoodInBy: Set<string>;
   /** It is put aside, and what is told is that. */
   parked?: Parked;
+  /** It was put aside before, under this id: it leaves that list once it was told. */
+  readonly retriedFrom?: string;
   /** Not to be folded into one message with others. */
   isAlone?: boolean;
   /** What else is to be done once it was told. */
@@ -85,7 +87,13 @@ const held = (storedAt: number, given: (Delivery | Poison)[], { now }: Reading) 
 
 /** Turns an item that a channel refuses for good into the notice about it. */
 export function putAside(item: Item, why: string, now: number): Parked {
-  item.parked = parkedOf(item.id, item.event?.subject ?? "", why, JSON.stringify(item.event ?? {}), now);
+  item.parked = parkedOf(
+    item.retriedFrom ?? item.id,
+    item.event?.subject ?? "",
+    why,
+    JSON.stringify(item.event ?? {}),
+    now,
+  );
   item.route = noticeRoute;
   return item.parked;
 }

@@ -2,17 +2,31 @@ import { expect, test } from "vitest";
 import { conditionEvent, digestEvent } from "../../events/event.ts";
 import { backup, failure, notifyLab, until, untilAllTold } from "../../test/notify/notify-lab.ts";
 
+type Lab = Awaited<ReturnType<typeof notifyLab>>;
+
 test("Notifier tells what waits, oldest first, and acknowledges it only after Telegram took it", async () => {
   const lab = await notifyLab();
   lab.telegram.faults.push(502, 502);
   lab.nats.publish(backup("run-1"), backup("run-2"));
+  const waiting = whenAsked(lab, () => lab.nats.waiting);
   const notifier = lab.start();
-  await until(() => expect(lab.telegram.faults).toHaveLength(1));
-  expect(lab.nats.waiting).toBe(2);
   await untilAllTold(lab);
+  expect(lab.telegram.requests).toHaveLength(4);
+  expect(waiting).toEqual([2, 1]);
   expect(lab.texts().map((text) => text.split("\n").at(-1))).toEqual(["Run run-1", "Run run-2"]);
   expect(await notifier.state()).toMatchObject({ waiting: 0, lastTold: { title: "Saved: Factorio" } });
 });
+
+/** What `look` finds whenever Telegram is about to take a message. */
+function whenAsked<T>({ telegram: { api } }: Lab, look: () => T): T[] {
+  const found: T[] = [];
+  const answer = api.answer.bind(api);
+  api.answer = (...args) => {
+    found.push(look());
+    return answer(...args);
+  };
+  return found;
+}
 
 test("Notifier tells what comes, and what comes twice once", async () => {
   const lab = await notifyLab();
@@ -27,8 +41,11 @@ test("Notifier tells what comes, and what comes twice once", async () => {
 test("Notifier keeps the pace of a group: no flood, and nothing is lost", async () => {
   const lab = await notifyLab({ chats: { "-100": { type: "supergroup" } } });
   for (let n = 0; n < 150; n++) lab.nats.publish(backup(`run-${n}`));
-  lab.start();
+  const notifier = lab.start();
+  const waiting = whenAsked(lab, () => notifier.state());
   await untilAllTold(lab);
+  expect((await waiting[9])?.waiting).toBeGreaterThan(100);
+  expect((await notifier.state()).waiting).toBe(0);
   expect(lab.texts().map((text) => text.split("\n").at(-1))).toEqual(Array.from({ length: 150 }, (_, n) => `Run run-${n}`));
   expect(lab.telegram.api.flooded).toBe(0);
 }); // biome-ignore format: one line reads better
@@ -46,9 +63,9 @@ test("Notifier waits as long as Telegram asks it to, also when it is nudged", as
   const before = lab.clock.now();
   lab.nats.publish(backup("run-1"));
   const notifier = lab.start();
-  await until(() => expect(asked).toBe(1));
-  notifier.nudge();
+  const nudging = setInterval(() => notifier.nudge(), 1);
   await untilAllTold(lab);
+  clearInterval(nudging);
   expect(asked).toBe(2);
   expect(api.messages[0]?.at).toBeGreaterThanOrEqual(before + 33_000);
 });
@@ -143,8 +160,6 @@ test.each([
   expect(lab.texts()).toHaveLength(2);
   expect((await notifier.state()).main[0]?.refusal).toBeUndefined();
 }); // biome-ignore format: one line reads better
-type Lab = Awaited<ReturnType<typeof notifyLab>>;
-
 test("Notifier does not keep one chat's events from the others", async () => {
   const lab = await notifyLab({
     chats: { "7": { type: "private" }, "8": { type: "private", blocked: true } },
@@ -188,6 +203,10 @@ test("Notifier puts aside what Telegram takes in no form, and tells it once it c
   await untilAllTold(lab);
   expect(lab.titles()).toEqual(["⚠️ 1 event could not be told, and was put aside", "✅ Saved: Factorio"]);
   expect(lab.texts()[0]).toContain("• backups.completed: Telegram answered 400 Bad Request: MESSAGE_ODD (run-1.outcome)");
+  expect(await notifier.retryParked()).toBe(1);
+  await until(() => expect(lab.titles()).toHaveLength(3));
+  await until(async () => expect((await notifier.state()).waiting).toBe(0));
+  expect(await notifier.parked()).toMatchObject([{ id: "run-1.outcome" }]);
   isOld = false;
   expect(await notifier.retryParked()).toBe(1);
   await until(() => expect(lab.texts().at(-1)).toContain("Run run-1"));
@@ -216,8 +235,9 @@ test("Notifier sends what changed nothing without a sound, and leaves out what n
 });
 
 test("Notifier leaves to the digest what is told there only", async () => {
-  const lab = await notifyLab({ settings: { send: { unchanged: "digest" } } });
+  const lab = await notifyLab({ settings: { send: { unchanged: "digest", postponed: "digest" } } });
   lab.nats.publish(backup("1", { outcome: "unchanged" }), backup("2", { outcome: "unchanged" }));
+  lab.nats.publish(backup("3", { outcome: "postponed" }));
   lab.start();
   await untilAllTold(lab);
   expect(lab.texts()).toEqual([]);
@@ -228,8 +248,8 @@ test("Notifier leaves to the digest what is told there only", async () => {
   await untilAllTold(lab);
   lab.nats.publish(digest("2025-12-21"));
   await untilAllTold(lab);
-  const line = "• 19 Dec 2025, 18:00: Unchanged: Factorio";
-  expect(lab.texts()).toEqual([`✅ ${message}\nAlso:\n${line}\n${line}`, `✅ ${message}`]);
+  const line = "• Unchanged: Factorio, 2 times, last on 19 Dec 2025, 18:00\n• Put off: Factorio, on 19 Dec 2025, 18:00";
+  expect(lab.texts()).toEqual([`✅ ${message}\nAlso:\n${line}`, `✅ ${message}`]);
 }); // biome-ignore format: one line reads better
 
 test("Notifier goes on where it was when NATS comes back, and tells nothing twice", async () => {

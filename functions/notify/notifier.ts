@@ -118,7 +118,7 @@ export class Notifier {
     return {
       /** Why NATS cannot be used; undefined when it can. */
       away: this.#intake.away,
-      waiting: waiting.length,
+      waiting: waiting.length + this.#intake.left,
       oldestWaitingAt: waiting.length === 0 ? undefined : Math.min(...waiting),
       lastTold: this.#teller.lastTold,
       main: main.map(({ name }) => ({ name, refusal: this.#refusals.worstOf(name) })),

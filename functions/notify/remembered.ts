@@ -14,9 +14,9 @@ export const Parked = z.object({
 });
 export type Parked = z.infer<typeof Parked>;
 
-/** A line that waits for the next digest. */
-const DigestLine = z.object({ id: z.string(), line: z.string() });
-type DigestLine = z.infer<typeof DigestLine>;
+/** What is told with the next digest only. */
+const DigestLine = z.object({ id: z.string(), title: z.string(), at: z.string() });
+export type DigestLine = z.infer<typeof DigestLine>;
 
 /** A list in the memory, bounded: the oldest entries go first. An id stands in it once. */
 class RememberedList<T extends { id: string }> {

@@ -40,7 +40,7 @@ test("StandIn tells the other channels once when Telegram has taken nothing for 
   await until(() => expect(others.received).toHaveLength(2));
   expect(clock.now()).toBeGreaterThanOrEqual(before + 600_000);
   const text =
-    /^Why: The save is torn\n[\s\S]*\nThis way because telegram has taken nothing since 19 Dec 2025, 17:00: Telegram answered 502\nRun run-1$/;
+    /^Why: The save is torn\n[\s\S]*\nThis way because telegram has taken nothing since 19 Dec 2025, 17:0\d: Telegram answered 502\nRun run-1$/;
   expect(others.received[0]?.body).toMatchObject({ topic: "keepsake-planted", title: "Failed: backup of Factorio", priority: 4 });
   expect(others.received[0]?.body.message).toMatch(text);
   expect(others.received[1]).toMatchObject({

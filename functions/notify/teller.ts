@@ -172,7 +172,10 @@ export class Teller {
   async #done(item: Item): Promise<void> {
     this.#held.remove(item);
     // What fails here comes again, and is known as told then.
-    const rest = [...item.onTold, ...item.given.map((one) => () => one.taken())];
+    const { retriedFrom, parked } = item;
+    const leave = () => this.#intake.parked.remove(new Set([retriedFrom ?? ""]));
+    const isRetried = retriedFrom !== undefined && !parked;
+    const rest = [...(isRetried ? [leave] : []), ...item.onTold, ...item.given.map((one) => () => one.taken())];
     for (const step of rest)
       await Promise.resolve(step()).catch((err: unknown) =>
         this.#options.log.warn({ err, event: item.id }, "NATS does not know yet that this was told"),

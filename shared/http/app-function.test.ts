@@ -40,7 +40,7 @@ async function lab(settings = "") {
     folders,
     runs,
     end: undefined as ((run: RunDescription) => Partial<Outcome>) | undefined,
-    functionOf: (name: string, kind: "backup" | "restore") =>
+    functionOf: (name: string, kind: "backup" | "restore" | "cleanup") =>
       appFunction({
         name,
         kind,
@@ -162,6 +162,36 @@ test("POST / answers 409 to another request of the same app, with who is running
     expect.stringMatching(/make on kitchen-mac.*\n.*make cancel-box/),
   ]);
   expect(runs.started).toHaveLength(1);
+});
+
+test("POST / of a cleanup waits for the run in progress, whose event has woken it", async () => {
+  const { post, functionOf, runs, world } = await lab();
+  await post({}, later);
+  const [render] = runs.started as [RunDescription];
+  const event = { specversion: "1.0", id: `${render.id}.rendered`, data: { app: "another" } };
+  const wake = (headers: Record<string, string> = {}) =>
+    functionOf("cleanup-box", "cleanup").request("/", { method: "POST", body: JSON.stringify(event), headers });
+  expect((await wake(later)).status).toBe(409);
+  expect((await wake({ prefer: "wait=1" })).status).toBe(409);
+  const waiting = wake({ "x-connector": "connector-sdk", "x-topic": "mapshot.rendered" });
+  world.end = () => ({ outcome: "cleaned" });
+  runs.tell(render.id, describeOutcome(render));
+  expect((await waiting).status).toBe(200);
+  expect(runs.started.at(-1)).toMatchObject({
+    app: "box",
+    request: { operation: "cleanup", app: "box" },
+    startedBy: "event mapshot.rendered",
+  });
+});
+
+test("POST / of a cleanup waits for a run of another machine, too", async () => {
+  const { functionOf, folders, world } = await lab();
+  const elsewhere = describeRun({ id: "backup-box-elsewhere" });
+  const lock = await takeLock(folders.locks, elsewhere, { ...(await ownIdentity()), host: "another" }, testDisk());
+  world.end = () => ({ outcome: "cleaned" });
+  const waiting = functionOf("cleanup-box", "cleanup").request("/", { method: "POST" });
+  await lock.release();
+  expect((await waiting).status).toBe(200);
 });
 
 test("POST / knows a run that another function, or another machine, started from the lock on the NAS", async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Hono } from "hono";
 import type { AppConfig, Config } from "../config.ts";
@@ -28,6 +29,9 @@ export interface AppFunctionOptions {
   now?: () => number;
 }
 
+/** How often a run that was started elsewhere is looked at, in ms. */
+const lookMs = 100;
+
 /** A function of an app: decides, starts or joins runs, tells; it never touches data. */
 export function appFunction({ name, kind, type, config, runs, log, now = Date.now }: AppFunctionOptions) {
   const apps = config.apps.filter((app) => app.type.type === type);
@@ -49,31 +53,36 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
     );
   };
 
+  /** The run in progress that a run would get into the way of, whoever started it. */
+  const inTheWayOf = async ({ app, request }: RunDescription): Promise<RunDescription | undefined> => {
+    const lane = laneOf(request.operation);
+    if (lane === "none") return undefined;
+    const holder = await withDeadline("who is running", config.nasTimeoutMs, async () => {
+      await nas.check();
+      return lockHolder(locksOf(nas.app(app), lane));
+    });
+    return holder && holder.state !== "gone" ? holder.run : runs.active(app, lane);
+  };
+
   /** @returns The id of the run that carries out the request: its own, or the one in progress that is the same. */
   const startOrJoin = async (run: RunDescription): Promise<string> => {
-    const lane = laneOf(run.request.operation);
-    if (lane !== "none") {
-      const holder = await withDeadline("who is running", config.nasTimeoutMs, async () => {
-        await nas.check();
-        return lockHolder(locksOf(nas.app(run.app), lane));
-      });
-      const running = holder && holder.state !== "gone" ? holder.run : await runs.active(run.app, lane);
-      if (running) {
-        if (isDeepStrictEqual(running.request, run.request) && (await runs.find(running.id))) return running.id;
-        throw new Busy(running);
-      }
+    const running = await inTheWayOf(run);
+    if (running) {
+      if (isDeepStrictEqual(running.request, run.request) && (await runs.find(running.id))) return running.id;
+      throw new Busy(running);
     }
     if (await runs.start(run)) log.info({ run: run.id, request: run.request, startedBy: run.startedBy }, "run started");
     return run.id;
   };
 
   /** Ends when nothing is in the way of a run any more, at the latest after `waitMs`. */
-  const untilFree = async ({ app, request }: RunDescription, waitMs: number): Promise<void> => {
-    const lane = laneOf(request.operation);
+  const untilFree = async (run: RunDescription, waitMs: number): Promise<void> => {
     const signal = AbortSignal.timeout(waitMs);
-    for (let running = await runs.active(app, lane); running; running = await runs.active(app, lane)) {
-      if (signal.aborted || isDeepStrictEqual(running.request, request)) return;
-      for await (const _ of runs.follow(running.id, { signal }));
+    for (let running = await inTheWayOf(run); running; running = await inTheWayOf(run)) {
+      if (signal.aborted || isDeepStrictEqual(running.request, run.request)) return;
+      if (await runs.find(running.id)) for await (const _ of runs.follow(running.id, { signal }));
+      // Also after it has told its end: its lock goes a moment later.
+      await delay(Math.min(lookMs, waitMs));
     }
   };
 

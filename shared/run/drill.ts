@@ -26,7 +26,7 @@ const ownFailures = new Set<FailureCode>(["nas_unreachable", "nas_not_marked", "
 /**
  * Restores a backup into scratch space by the code of a real restore, and compares what it brought with what was
  * recorded when it was taken. Nothing of production is touched, and the app is neither asked nor stopped.
- * @param root Folder of this machine for what drills restore; each app has one in it.
+ * @param root Folder of this machine in which each app has one for what its drills restore.
  */
 export async function runDrill(
   run: AppRun,
@@ -77,7 +77,8 @@ async function clearScratch(
   // What is restored is this machine's: no other user of it shall read it.
   const disk = run.ctx.disk.with({ owner: undefined, fileMode: 0o600, dirMode: 0o700 });
   const ctx = { ...run.ctx, disk };
-  const folder = join(root, ctx.app.name);
+  // All of it is removed, so it has a name that nobody gives to anything else.
+  const folder = join(root, `keepsake-drill-${ctx.app.name}`);
   await app?.endLeft?.(ctx, folder);
   await disk.removeTree(folder);
   return { ctx, folder };

@@ -162,7 +162,7 @@ const drill: Story<World> = {
   async lookAfterMend({ folder }) {
     expect(await version()).toBe(3);
     expect(await leftovers(), "production's server was not asked for anything").toEqual({ databases: [], roles: [] });
-    const home = (await serverHome(join(folder, "state/drills/postgresql"))).folder;
+    const home = (await serverHome(join(folder, "state/drills/keepsake-drill-postgresql"))).folder;
     expect(await readdir(home).catch(() => "gone"), "the drill's own server was ended and removed").toBe("gone");
   },
 };

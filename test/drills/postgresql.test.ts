@@ -40,7 +40,7 @@ beforeEach(async () => {
 /** For whoever waits for it: remembered for ever, or the garbage collector would close the files that hang on it. */
 const dead = new Promise<never>(() => {});
 
-const homeOf = async () => (await serverHome(join(lab.folder, "state/drills/postgresql"))).folder;
+const homeOf = async () => (await serverHome(join(lab.folder, "state/drills/keepsake-drill-postgresql"))).folder;
 const isThere = async (folder: string) => (await readdir(folder).catch(() => undefined)) !== undefined;
 const repacked = (change: (text: Buffer) => Buffer) => async (path: string) =>
   writeFile(path, gzipSync(change(gunzipSync(await readFile(path)))));

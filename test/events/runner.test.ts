@@ -7,7 +7,7 @@ import { startNatsServer } from "../../deploy/local/lab/nats/server.ts";
 import { Outcome } from "../../shared/run/report.ts";
 import { tempFolder } from "../../shared/testing.ts";
 import { layLab, places, play } from "../worlds/factorio.ts";
-import { busAt, ownNats } from "./testing.ts";
+import { ownNats, storedIn } from "./testing.ts";
 
 /* Runners as processes, and where they tell how they ended. */
 
@@ -38,12 +38,6 @@ async function backUp(env: Record<string, string> = {}): Promise<{ id: string; o
 async function configure(changes: Record<string, unknown>): Promise<void> {
   const { config } = places(folder);
   await writeFile(config, JSON.stringify({ ...JSON.parse(await readFile(config, "utf8")), ...changes }));
-}
-
-async function storedIn(url: string): Promise<string[]> {
-  const ids: string[] = [];
-  for await (const { id } of (await busAt(url)).history(0)) ids.push(id);
-  return ids;
 }
 
 const waitingOnNas = () => readdir(join(places(folder).nas, ".keepsake/factorio/outbox"));
@@ -82,6 +76,16 @@ test("a run whose NATS is away, or refuses it, ends as it would have; the next o
   expect(await storedIn(url)).toEqual([first, second, third].map(({ id }) => `${id}.outcome`));
   await backUp({ NATS_URL: url });
   expect(await storedIn(url)).toHaveLength(4);
+});
+
+test("a run whose NATS hangs ends all the same", async () => {
+  const { url, pid } = await ownNats();
+  process.kill(pid, "SIGSTOP");
+  onTestFinished(() => void process.kill(pid, "SIGCONT"));
+  const { outcome, log } = await backUp({ NATS_URL: url });
+  expect(outcome.outcome).toBe("created");
+  expect(log).toContain("Cannot reach NATS");
+  expect(await waitingOnNas()).toEqual([`${outcome.runId}.outcome.json`]);
 });
 
 test("a run without its NAS tells NATS at once, and not again when the NAS is back", async () => {

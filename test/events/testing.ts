@@ -20,6 +20,13 @@ export async function busAt(url: string): Promise<EventBus> {
   return bus;
 }
 
+/** The ids of all events that a server keeps, oldest first. */
+export async function storedIn(url: string): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { id } of (await busAt(url)).history(0)) ids.push(id);
+  return ids;
+}
+
 /** How run `name` of Factorio ended. */
 export const ended = (name: string, more: object = {}): OutcomeEvent =>
   eventOf({

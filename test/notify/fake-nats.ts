@@ -9,9 +9,12 @@ interface Stored {
   readonly given: { readonly event: Event } | Unreadable;
   readonly storedAt: Date;
   attempts: number;
+  /** Not given before: it is out, or was put off. */
   notBefore: number;
-  isOut: boolean;
 }
+
+/** What nobody acknowledged in so long is given again. */
+const ackWaitMs = 30_000;
 
 /** A stream with one durable consumer, and a bucket; what is taken out and let go comes again. */
 export class FakeNats {
@@ -46,14 +49,12 @@ export class FakeNats {
       storedAt: new Date(this.#clock.now()),
       attempts: 0,
       notBefore: 0,
-      isOut: false,
     });
     this.#ring();
   }
 
   leave(): void {
     this.isAway = true;
-    for (const stored of this.#stored) stored.isOut = false;
     this.#ring();
   }
 
@@ -63,13 +64,15 @@ export class FakeNats {
 
   readonly open = async (): Promise<{ inbox: Inbox; memory: Memory }> => {
     this.#check();
-    // Another process that ended has acknowledged nothing.
-    for (const stored of this.#stored) stored.isOut = false;
     const memory: Memory = {
       get: async (key) => this.#check().kept.get(key),
       set: async (key, text) => void this.#check().kept.set(key, text),
     };
-    const inbox: Inbox = { take: (max, _, signal) => this.#take(max, signal), close: async () => {} };
+    const inbox: Inbox = {
+      take: (max, _, signal) => this.#take(max, signal),
+      left: () => this.#stored.filter(({ attempts }) => attempts === 0).length,
+      close: async () => {},
+    };
     return { inbox, memory };
   };
 
@@ -77,10 +80,9 @@ export class FakeNats {
     for (;;) {
       this.#check();
       signal?.throwIfAborted();
-      const free = this.#stored.filter(({ isOut }) => !isOut);
-      const ready = free.filter(({ notBefore }) => notBefore <= this.#clock.now()).slice(0, max);
+      const ready = this.#stored.filter(({ notBefore }) => notBefore <= this.#clock.now()).slice(0, max);
       if (ready.length > 0) return ready.map((stored) => this.#give(stored));
-      const next = Math.min(...free.map(({ notBefore }) => notBefore));
+      const next = Math.min(...this.#stored.map(({ notBefore }) => notBefore));
       const came = this.#came.signal;
       await this.#clock.sleep(next - this.#clock.now(), signal ? AbortSignal.any([came, signal]) : came);
       if (came.aborted && this.#came.signal === came) this.#came = new AbortController();
@@ -88,7 +90,7 @@ export class FakeNats {
   }
 
   #give(stored: Stored): Delivery | Poison {
-    stored.isOut = true;
+    stored.notBefore = this.#clock.now() + ackWaitMs;
     stored.attempts += 1;
     const taken = async () => {
       this.#check();
@@ -102,10 +104,13 @@ export class FakeNats {
       attempt: stored.attempts,
       later: async (afterMs) => {
         this.#check();
-        Object.assign(stored, { isOut: false, notBefore: this.#clock.now() + afterMs });
+        stored.notBefore = this.#clock.now() + afterMs;
         this.#ring();
       },
-      working: async () => void this.#check(),
+      working: async () => {
+        this.#check();
+        stored.notBefore = this.#clock.now() + ackWaitMs;
+      },
     };
   }
 

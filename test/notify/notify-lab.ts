@@ -84,7 +84,8 @@ function mortal<T extends Inbox | Memory | Channel>(process: { isDead: boolean }
   return new Proxy(real, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
-      if (typeof value !== "function") return value;
+      // What a channel says of itself does nothing.
+      if (typeof value !== "function" || name === "readyAt" || name === "placeOf") return value;
       return (...args: unknown[]) => {
         if (process.isDead) return never;
         const result: unknown = value.apply(target, args);

@@ -90,6 +90,28 @@ test("a rotten point pushes out none that is good: retention does not count it",
   expect(await readdir(join(backups, "history"))).toContain(oldest);
 });
 
+test("a scrub and a drill at work keep neither a backup nor a restore from running, and another one of their kind waits", async () => {
+  await factorio.layLab(folder);
+  await factorio.play(folder, 1000);
+  await backUp("factorio");
+  const config = join(folder, "keepsake.yaml");
+  for (const request of [{ operation: "scrub", all: true }, { operation: "drill" }] as const) {
+    const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const onStep = async (what: string) => {
+      if (!/state\.json|keepsake-drill/.test(what)) return;
+      begun.resolve();
+      await goOn.promise;
+    };
+    const checking = carry(config, "factorio", request, { onStep });
+    await begun.promise;
+    expect(await run("factorio", request)).toMatchObject({ outcome: "refused", failure: { code: "app_busy" } });
+    expect((await backUp("factorio")).outcome).toBe("unchanged");
+    expect((await run("factorio", { operation: "restore", allow: [] })).outcome).toBe("restored");
+    goOn.resolve();
+    expect((await checking).outcome.outcome).toBe(request.operation === "scrub" ? "scrubbed" : "proven");
+  }
+});
+
 test("a rotten blob is reported, nothing is restored from it, and the next backup copies it again", async () => {
   await ollama.layLab(folder);
   await backUp("ollama");

@@ -6,7 +6,7 @@ import { restorePoints } from "./points.ts";
 import { runningNow } from "./running.ts";
 import { sizeChart } from "./size-chart.ts";
 import { lookOfApp } from "./states.ts";
-import { type Clock, formatAgo, formatDuration } from "./words.ts";
+import { type Clock, count, formatAgo, formatDuration } from "./words.ts";
 
 /** One app: how it is, what was saved, what comes next, what is proven, and how to get it back. */
 export function appCard(app: AppStatus, clock: Clock): Html {
@@ -15,6 +15,7 @@ export function appCard(app: AppStatus, clock: Clock): Html {
 <header><h3 id="title-${app.app}">${app.title}</h3>${pill(look)}</header>
 <p class="kind">${app.app}${app.schedule === undefined ? "" : ` · ${app.schedule}`}</p>
 <p class="sentence">${app.sentence}</p>
+${app.unknownSince === undefined ? "" : html`<p class="soft">Not answering since ${moment(app.unknownSince, clock)}, ${formatAgo(app.unknownSince, clock)}.</p>`}
 ${app.running ? runningNow(app.running, app.title, clock) : ""}
 ${app.pausedUntil === undefined ? "" : command(`make resume-${app.app}`)}
 <dl class="facts">
@@ -32,16 +33,18 @@ ${restorePoints(app, clock)}
 const fact = (label: string, value: Html | string, detail: Html | string = "", tone = "") =>
   html`<div><dt>${label}</dt><dd><strong class="${tone}">${value}</strong><span class="soft">${detail}</span></dd></div>`;
 
-const lastGood = ({ lastGood }: AppStatus, clock: Clock) =>
-  lastGood === undefined
-    ? fact("Last good backup", "none yet")
-    : fact("Last good backup", formatAgo(lastGood.at, clock), moment(lastGood.at, clock));
+function lastGood({ lastGood, failedInARow }: AppStatus, clock: Clock): Html {
+  if (!lastGood) return fact("Last good backup", "none yet");
+  const failures = failedInARow === 0 ? "" : `, ${count(failedInARow, "failure")} since`;
+  return fact("Last good backup", formatAgo(lastGood.at, clock), html`${moment(lastGood.at, clock)}${failures}`);
+}
 
-function nextRun({ pausedUntil, nextRunAt, schedule }: AppStatus, clock: Clock): Html {
+function nextRun({ pausedUntil, nextRunAt, schedule, lateSince }: AppStatus, clock: Clock): Html {
   if (pausedUntil !== undefined) return fact("Next backup", "paused", html`until ${moment(pausedUntil, clock)}`);
   if (nextRunAt !== undefined) {
     const due = Date.parse(nextRunAt) > clock.nowMs ? "" : "due ";
-    return fact("Next backup", due + formatAgo(nextRunAt, clock), moment(nextRunAt, clock));
+    const late = lateSince === undefined ? "" : html`, one was due ${moment(lateSince, clock)}`;
+    return fact("Next backup", due + formatAgo(nextRunAt, clock), html`${moment(nextRunAt, clock)}${late}`);
   }
   return fact("Next backup", schedule === undefined ? "only by hand" : "not known");
 }

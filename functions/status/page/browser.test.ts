@@ -171,7 +171,7 @@ test.each([
   await other.close();
 });
 
-test("the page keeps itself up to date while something runs, with what was opened left open", async () => {
+test("the page keeps itself up to date while something runs, with what was opened left open, and what is marked left alone", async () => {
   const live = await visit(browser);
   const { page } = live;
   await page.clock.install({ time: nowMs });
@@ -197,6 +197,11 @@ test("the page keeps itself up to date while something runs, with what was opene
   expect(await page.locator(".copy:visible").count()).toBeGreaterThan(5);
 
   site.view = view();
+  await page.locator("#app-factorio h3").selectText();
+  const before = live.requests.length;
+  await page.clock.runFor(9000);
+  expect(live.requests.length).toBe(before);
+  await page.evaluate(() => getSelection()?.removeAllRanges());
   await page.clock.runFor(3000);
   await expect.poll(() => progress.count()).toBe(0);
   const asked = live.requests.length;

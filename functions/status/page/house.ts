@@ -17,12 +17,19 @@ function nasPanel({ reachable, since, checkedAt, freeBytes, totalBytes }: Status
   const space =
     freeBytes === undefined || !totalBytes
       ? ""
-      : html`<meter min="0" max="${totalBytes}" low="${totalBytes * 0.8}" high="${totalBytes * 0.9}" optimum="0" value="${totalBytes - freeBytes}" aria-label="Used space of the NAS"></meter>
+      : html`${usedSpace(1 - freeBytes / totalBytes)}
 <p class="soft">${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}${reachable === false ? " when it was last seen" : ""}</p>`;
   const checked = checkedAt === undefined ? "" : html`<p class="soft">looked at ${moment(checkedAt, clock)}</p>`;
   const detail = html`${space}${checked}`;
   if (reachable === undefined) return panel("NAS", "open", "Not asked yet", detail);
   return reachable ? panel("NAS", "good", "Reachable", detail) : panel("NAS", "bad", `Away${age}`, detail);
+}
+
+/** @param share Of 1. */
+function usedSpace(share: number): Html {
+  const percent = Math.round(Math.min(Math.max(share, 0), 1) * 100);
+  const tone = percent < 80 ? "good" : percent < 90 ? "warn" : "bad";
+  return html`<svg class="space ${tone}" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="${percent} % of the NAS are used"><path d="M0 0h${percent}v8H0Z"/></svg>`;
 }
 
 function eventsPanel({ connected, since, undelivered }: StatusView["events"], clock: Clock): Html {

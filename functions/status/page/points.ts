@@ -5,7 +5,7 @@ import { type Clock, count, formatAgo, formatBytes, formatDuration } from "./wor
 
 /** How to get back to the newest good restore point, and behind one line all of them as a timeline, newest first. */
 export function restorePoints(
-  { app, points, running }: Pick<AppStatus, "app" | "points" | "running">,
+  { app, points, running, keep }: Pick<AppStatus, "app" | "points" | "running" | "keep">,
   clock: Clock,
 ): Html {
   if (points.length === 0)
@@ -15,6 +15,7 @@ export function restorePoints(
 <details class="points" id="points-${app}">
 <summary><strong>${count(points.length, "restore point")}</strong>${marks(points)}<span class="soft">${inWords(points, clock)}</span></summary>
 <ol class="timeline">${points.map((point) => pointItem(point, clock))}</ol>
+${keep > 1 ? html`<p class="none">The newest ${keep} are kept, and pinned ones besides.</p>` : ""}
 </details>`;
 }
 

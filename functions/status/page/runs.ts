@@ -26,7 +26,7 @@ function runItem(run: RunStatus, titles: ReadonlyMap<string, string>, clock: Clo
   const size = run.sizeBytes === undefined ? "" : html`<span>${formatBytes(run.sizeBytes)}</span>`;
   return html`<li class="${lookOfOutcome(run.outcome).tone}">
 <div class="end">${pill(lookOfOutcome(run.outcome))}</div>
-<div class="what"><strong>${titles.get(run.app) ?? run.app}</strong> ${run.operation}<p>${run.message}</p></div>
+<div class="what"><strong>${titles.get(run.app) ?? run.app}</strong> ${run.operation} <span class="soft">by ${run.startedBy}</span><p>${run.message}</p></div>
 <div class="how"><span>${formatDuration(run.durationMs)}</span>${size}</div>
 <div class="when">${moment(run.finishedAt, clock)}</div>
 </li>`;

@@ -1,6 +1,6 @@
 /*
  * What JavaScript adds, and nothing needs: copy buttons, and a page that keeps itself up to date. The page asks for
- * itself again, the same address, and swaps what it shows; opened details stay open.
+ * itself again, the same address, and swaps what it shows; opened details stay open, the focus stays where it was.
  */
 export const script = `
 const showButtons = () => { for (const b of document.querySelectorAll(".copy")) b.hidden = false; };
@@ -26,6 +26,8 @@ document.addEventListener("click", async (event) => {
 });
 const idOfFocus = () => document.activeElement?.closest("main") && (document.activeElement.dataset.copy ?? document.activeElement.closest("[id]")?.id);
 const refresh = async () => {
+  // Whoever is marking text would lose it.
+  if (!getSelection().isCollapsed) return plan();
   const stale = document.getElementById("stale");
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(15000) });

@@ -1,7 +1,7 @@
 import { html } from "hono/html";
 import type { AppStatus } from "../view.ts";
 import type { Html } from "./parts.ts";
-import { type Clock, formatBytes, formatDay } from "./words.ts";
+import { type Clock, dayOf, formatBytes, formatDay } from "./words.ts";
 
 const width = 300;
 const height = 48;
@@ -25,7 +25,7 @@ export function sizeChart({ sizes, title }: Pick<AppStatus, "sizes" | "title">, 
   );
   const line = `${steps.join("")}H${width}`;
   const words = `${formatBytes(last.sizeBytes)}${changeSince(first.sizeBytes, last.sizeBytes)}`;
-  const since = formatDay(first.at.slice(0, 10));
+  const since = formatDay(dayOf(first.at, clock));
   return html`<figure class="chart">
 <figcaption>Size: <strong>${words}</strong> since ${since}</figcaption>
 <svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="Size of ${title}'s backups since ${since}: from ${formatBytes(first.sizeBytes)} to ${formatBytes(last.sizeBytes)}, at most ${formatBytes(largest)}"><path class="area" d="${line}V${height}H0Z"/><path class="line" d="${line}"/><path class="dot" d="M${width - 3} ${y(last.sizeBytes)}h0"/></svg>

@@ -96,7 +96,7 @@ code{font:.8125rem/1.5 var(--mono)}
 
 .running{margin-top:1rem;padding:.75rem 1rem;border-radius:.75rem;background:var(--run-wash);font-size:.875rem}
 .running strong{display:inline-block}.running strong::first-letter{text-transform:uppercase}
-progress,meter{display:block;width:100%;height:.5rem;margin:.5rem 0;border:0;border-radius:.25rem;appearance:none;background:var(--well);overflow:hidden}
+progress{display:block;width:100%;height:.5rem;margin:.5rem 0;border:0;border-radius:.25rem;appearance:none;background:var(--well);overflow:hidden}
 progress::-webkit-progress-bar{background:var(--card)}
 progress::-webkit-progress-value{background:var(--run-fill);border-radius:.25rem}
 progress::-moz-progress-bar{background:var(--run-fill)}
@@ -105,14 +105,8 @@ progress:not([value])::-webkit-progress-bar{background:none}
 progress:not([value])::-moz-progress-bar{background:none}
 @media (prefers-reduced-motion:no-preference){progress:not([value]){animation:slide 1.6s linear infinite}@keyframes slide{from{background-position:100% 0}to{background-position:-100% 0}}}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
-meter::-webkit-meter-inner-element{display:block;height:100%}
-meter::-webkit-meter-bar{height:100%;border:0;border-radius:.25rem;background:var(--well)}
-meter::-webkit-meter-optimum-value{background:var(--good-fill)}
-meter::-webkit-meter-suboptimum-value{background:var(--warn-fill)}
-meter::-webkit-meter-even-less-good-value{background:var(--bad-fill)}
-meter:-moz-meter-optimum::-moz-meter-bar{background:var(--good-fill)}
-meter:-moz-meter-sub-optimum::-moz-meter-bar{background:var(--warn-fill)}
-meter:-moz-meter-sub-sub-optimum::-moz-meter-bar{background:var(--bad-fill)}
+.space{display:block;width:100%;height:.5rem;margin:.5rem 0;border-radius:.25rem;background:var(--well)}
+.space.good{fill:var(--good-fill)}.space.warn{fill:var(--warn-fill)}.space.bad{fill:var(--bad-fill)}
 
 .strip{margin-top:1.25rem}
 figcaption{margin-bottom:.375rem;font-size:.8125rem;line-height:1.4;color:var(--soft)}
@@ -155,6 +149,7 @@ summary .soft{flex-basis:100%;padding-left:1.0625rem}
 .point .mark{position:absolute;left:calc(-.375rem - 1px);top:.3125rem}
 .point .what{display:flex;flex-wrap:wrap;gap:0 .625rem;align-items:baseline}
 .tag{padding:0 .5rem;border:1px solid var(--line);border-radius:1rem;font-size:.8125rem;color:var(--soft)}
+.points .none{padding:.5rem 0;font-size:.8125rem}
 .proofs{display:flex;flex-wrap:wrap;gap:.25rem 1rem;color:var(--soft)}
 
 .house{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,16rem),1fr));gap:1.25rem}
@@ -187,6 +182,6 @@ h2{margin-top:2.25rem}
 .runs .when{grid-column:2;grid-row:1}
 .runs .how{grid-column:1/-1;grid-row:3;justify-content:flex-start}
 }
-@media (forced-colors:active){.day,.mark,.seal,progress,meter{forced-color-adjust:none}}
+@media (forced-colors:active){.day,.mark,.seal,.space,progress{forced-color-adjust:none}}
 @media print{.copy,nav{display:none}.app,.panel{break-inside:avoid}}
 `;

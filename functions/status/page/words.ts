@@ -67,6 +67,9 @@ export function formatAgo(at: string, { nowMs }: Clock): string {
   return ms > -60_000 ? `${formatAge(ms)} ago` : `in ${formatAge(-ms)}`;
 }
 
+/** The day of a moment, "2026-01-31". */
+export const dayOf = (at: string, { timeZone }: Clock) => partsIn(Date.parse(at), timeZone).date;
+
 /** "2026-01-31" → "Sat 31 Jan" */
 export function formatDay(date: string): string {
   return dayFormat.format(new Date(`${date}T12:00:00Z`)).replace(",", "");
