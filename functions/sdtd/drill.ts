@@ -5,7 +5,7 @@ import type { DrillApp, RunContext } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
 import { namesIn, type RestorePoint } from "../../shared/nas/points.ts";
 import { requireFacts, requireSame } from "../../shared/run/drill-compare.ts";
-import { type ContentEntry, contentChecksum } from "../../shared/source/checksum.ts";
+import { Contents } from "../../shared/source/checksum.ts";
 import { walkFiles } from "../../shared/source/walk.ts";
 import type { Settings } from "./app.ts";
 import { archiveAbout } from "./archive.ts";
@@ -60,7 +60,7 @@ async function prove(
   counts: (path: string) => boolean,
 ): Promise<number> {
   const damaged = (what: string) => new Failure("backup_damaged", `Cannot prove ${id}: ${what}`);
-  const content: ContentEntry[] = [];
+  const content = new Contents();
   let files = 0;
   for await (const { path, kind: is, sizeBytes } of walkFiles(folder, { signal })) {
     if (is !== "file") throw damaged(`${path}: a file is wanted, is something else`);
@@ -73,12 +73,12 @@ async function prove(
     const why = look?.end();
     if (why !== undefined) throw damaged(`${path}: ${why}`);
     files += 1;
-    if (counts(path)) content.push({ path, sizeBytes, sha256: hash.digest("hex") });
+    if (counts(path)) content.add({ path, sizeBytes, sha256: hash.digest("hex") });
   }
   const missing = check.missing();
   if (missing !== undefined) throw damaged(missing);
   const recorded = manifest?.files.find((file) => file.kind === kind);
-  if (recorded) requireSame(id, `checksum of the files of the ${kind}`, recorded.checksum, contentChecksum(content));
+  if (recorded) requireSame(id, `checksum of the files of the ${kind}`, recorded.checksum, content.checksum());
   return files;
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../../shared/failures.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
+import { PackedLines } from "../../shared/source/packed-lines.ts";
 import { TextHash } from "../../shared/source/text-hash.ts";
 import { type WalkedFile, walkEach } from "../../shared/source/walk.ts";
 import { isRegion, isTransient } from "./members.ts";
@@ -19,13 +20,40 @@ export interface Look {
 /** A look that later ones can be compared with file by file. */
 export interface Listing extends Look {
   /** By path, below the folder: equal means that no byte of the file was written since; "" for a folder. */
-  readonly stamps: ReadonlyMap<string, string>;
+  readonly stamps: Stamps;
 }
 
 export interface LookOptions {
   /** Which files count for the fingerprint. */
   readonly counts: (path: string) => boolean;
   readonly signal: AbortSignal;
+}
+
+/** Paths with what stands for their content. Hardly anything moves between two looks, so they are packed until then. */
+class Stamps {
+  readonly #lines = new PackedLines();
+
+  add(path: string, stamp: string): void {
+    this.#lines.add(`${path}\n${stamp}`);
+  }
+
+  /** Paths that only one of them has, or that have other stamps. */
+  differing(later: Stamps): string[] {
+    if (this.#lines.equals(later.#lines)) return [];
+    const [before, after] = [this.#byPath(), later.#byPath()];
+    const moved = [...after].filter(([path, stamp]) => before.get(path) !== stamp).map(([path]) => path);
+    return [...moved, ...[...before.keys()].filter((path) => !after.has(path))];
+  }
+
+  #byPath(): Map<string, string> {
+    const byPath = new Map<string, string>();
+    for (const line of this.#lines) {
+      // A name may hold a line feed, a stamp does not.
+      const end = line.lastIndexOf("\n");
+      byPath.set(line.slice(0, end), line.slice(end + 1));
+    }
+    return byPath;
+  }
 }
 
 /** The clock of files moves in steps of up to 10 ms: a second write in one step leaves no trace. */
@@ -50,9 +78,9 @@ export async function lookAt(folder: string, options: LookOptions): Promise<Look
  */
 export async function listSettled(folder: string, options: LookOptions): Promise<Listing> {
   for (let round = 1; ; round++) {
-    const stamps = new Map<string, string>();
+    const stamps = new Stamps();
     const sinceMs = Date.now();
-    const found = await look(folder, options, ({ path }, stamp) => stamps.set(path, stamp)).catch(ifChanging(round));
+    const found = await look(folder, options, ({ path }, stamp) => stamps.add(path, stamp)).catch(ifChanging(round));
     // A time that is still to come is told by another clock, and every write moves it.
     const settled =
       found && (found.writtenAtMs < sinceMs - clockStepMs || found.writtenAtMs > Date.now() + clockStepMs);
@@ -63,25 +91,12 @@ export async function listSettled(folder: string, options: LookOptions): Promise
 
 /** @returns Files that were written, made or removed since a listing. */
 export async function movedSince(folder: string, before: Listing, options: LookOptions): Promise<string[]> {
-  const moved: string[] = [];
-  let same = 0;
-  await look(folder, options, ({ path }, stamp) => {
-    if (before.stamps.get(path) === stamp) same += 1;
-    else moved.push(path);
-  });
-  return same === before.stamps.size ? moved : [...moved, ...(await gone(folder, before, options))];
+  const stamps = new Stamps();
+  await look(folder, options, ({ path }, stamp) => stamps.add(path, stamp));
+  return before.stamps.differing(stamps);
 }
 
-export function movedBetween({ stamps: before }: Listing, { stamps: after }: Listing): string[] {
-  const moved = [...after].filter(([path, stamp]) => before.get(path) !== stamp).map(([path]) => path);
-  return [...moved, ...[...before.keys()].filter((path) => !after.has(path))];
-}
-
-async function gone(folder: string, before: Listing, options: LookOptions): Promise<string[]> {
-  const missing = new Set(before.stamps.keys());
-  await look(folder, options, ({ path }) => missing.delete(path));
-  return [...missing];
-}
+export const movedBetween = (before: Listing, after: Listing): string[] => before.stamps.differing(after.stamps);
 
 const ifChanging = (round: number) => (error: unknown) => {
   if (round < rounds && error instanceof Failure && error.code === "source_changing") return undefined;

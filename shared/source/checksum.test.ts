@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type ContentEntry, contentChecksum } from "./checksum.ts";
+import { type ContentEntry, Contents, contentChecksum } from "./checksum.ts";
 
 const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
 const entry = fc.record<ContentEntry>({
@@ -33,6 +33,16 @@ test("contentChecksum() does not care in which order files were found, and leave
       const before = [...other];
       expect(contentChecksum(other)).toBe(contentChecksum(list));
       expect(other).toEqual(before);
+    }),
+  );
+});
+
+test("Contents.checksum() is that of its entries", () => {
+  fc.assert(
+    fc.property(fc.array(entry), (list) => {
+      const contents = new Contents();
+      for (const one of list) contents.add(one);
+      expect(contents.checksum()).toBe(contentChecksum(list));
     }),
   );
 });

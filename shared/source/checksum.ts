@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { PackedLines } from "./packed-lines.ts";
+import { TextHash } from "./text-hash.ts";
 
 export interface ContentEntry {
   /** Relative, with "/" between its parts. */
@@ -13,12 +14,28 @@ export interface ContentEntry {
  * touched: sha256 over the sorted paths, sizes and hashes of the contents. Lower-case hex.
  */
 export function contentChecksum(entries: Iterable<ContentEntry>): string {
-  const hash = createHash("sha256");
-  for (const { path, sizeBytes, sha256 } of [...entries].sort((a, b) =>
-    a.path < b.path ? -1 : a.path > b.path ? 1 : 0,
-  )) {
-    // JSON quotes whatever a path may hold, so no two sets of files write the same line.
-    hash.update(`${JSON.stringify([path, sizeBytes, sha256])}\n`);
+  const contents = new Contents();
+  for (const entry of entries) contents.add(entry);
+  return contents.checksum();
+}
+
+/** Gathers the entries of very many files for their checksum. */
+export class Contents {
+  // JSON quotes whatever a path may hold, so no two sets of files write the same line.
+  readonly #lines = new PackedLines();
+
+  add({ path, sizeBytes, sha256 }: ContentEntry): void {
+    this.#lines.add(JSON.stringify([path, sizeBytes, sha256]));
   }
-  return hash.digest("hex");
+
+  /** As `contentChecksum`. */
+  checksum(): string {
+    const paths = Array.from(this.#lines, (line) => (JSON.parse(line) as [string])[0]);
+    const path = (index: number) => paths[index] as string;
+    // As they were found they are nearly in order, so a line is near the one before it.
+    const order = paths.map((_, index) => index).sort((a, b) => (path(a) < path(b) ? -1 : path(a) > path(b) ? 1 : 0));
+    const hash = new TextHash();
+    for (const index of order) hash.add(`${this.#lines.at(index)}\n`);
+    return hash.hex();
+  }
 }
