@@ -12,7 +12,7 @@ help: ## this list
 	@echo
 	@echo "Variables: AT='Thu 18:00' or a name from the list; TO=place beside production; MODEL=name; FOR=2h; ALLOW=a,b overrides;"
 	@echo "  YES=1 does not ask; APPS=a,b; GATEWAY=http://… and TOKEN_FILE=… another gateway; NAS=path;"
-	@echo "  PORT=8080 and CONFIG=homelab/keepsake.yaml of make up."
+	@echo "  PORT=8080, CONFIG=homelab/keepsake.yaml and NATS_URL=nats://… of make up."
 	@echo "More: make help-<command>, such as make help-restore"
 
 setup: ## install what is missing: npm packages with Node 24, PostgreSQL, nats-server

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { subjects } from "../../events/event.ts";
@@ -12,6 +13,12 @@ test("stack.yml binds functions to subjects that there are, spelt as the connect
   expect(topics.get("cleanup-mapshot")).toEqual(["mapshot.rendered"]);
   const told = Object.values(subjects).filter((subject) => subject.startsWith("backups."));
   expect(topics.get("notify")?.toSorted()).toEqual(told.toSorted());
+});
+
+test("the README lists every subject", async () => {
+  const readme = await readFile(join(import.meta.dirname, "../../README.md"), "utf8");
+  const listed = [...readme.matchAll(/^\| `((?:backups|mapshot)\.\w+)` \| \S/gm)].map(([, subject]) => subject);
+  expect(listed).toEqual(Object.values(subjects));
 });
 
 test("stack.yml has no more functions than OpenFaaS CE allows, and schedules those alone that cron calls", () => {
