@@ -110,6 +110,8 @@ const configuration = (folder: string) =>
       "wal_level = minimal",
       "max_wal_senders = 0",
     ],
+    // As little memory as it runs with, shared memory above all: a container has 64 MB of it.
+    ...["shared_buffers = 32MB", "max_parallel_maintenance_workers = 0", "max_parallel_workers_per_gather = 0"],
     ...["autovacuum = off", "logging_collector = off", ""],
   ].join("\n");
 

@@ -4,12 +4,16 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type FailureCode, failures } from "../failures.ts";
+import { markDamage } from "../nas/damage.ts";
 import { markerPath } from "../nas/nas.ts";
+import { listPoints, type RestorePoint } from "../nas/points.ts";
 import type { RunDescription } from "../run/description.ts";
+import { stampOf, writeDrillMemory } from "../run/drill-state.ts";
 import { takeLock } from "../run/lock.ts";
 import { ownIdentity } from "../run/process-identity.ts";
 import { type Outcome, Problem, RunView, StateView } from "../run/report.ts";
-import { boxConfig, describeOutcome, describeRun, makeNas, makePoint, silentLog, tempFolder, testDisk } from "../testing.ts"; // biome-ignore format: one line reads better
+import { writeScrubMemory } from "../run/scrub-state.ts";
+import { boxArtefact, boxConfig, describeOutcome, describeRun, makeNas, makePoint, silentLog, tempFolder, testDisk } from "../testing.ts"; // biome-ignore format: one line reads better
 import { appFunction } from "./app-function.ts";
 import { tokenSecret } from "./authorize.ts";
 import { MemoryRuns } from "./memory-runs.ts";
@@ -336,6 +340,34 @@ test("POST / says in the run whether its call carried the token", async () => {
   world.end = created;
   for (const headers of [{}, bearer, { authorization: "Bearer wrong" }]) await post({}, headers);
   expect(runs.started.map(({ authorised }) => authorised)).toEqual([undefined, true, undefined]);
+});
+
+test("GET / says when each point was read back and proven restorable, and which counts for nothing", async () => {
+  const { get, folders } = await lab();
+  const ids = ["20251218-180000", "20251219-180000"] as const;
+  const [older, newer] = [
+    await makePoint(folders, ids[0], { sequence: 1 }),
+    await makePoint(folders, ids[1], { sequence: 2 }),
+  ];
+  const [file] = older.files as [(typeof older.files)[number]];
+  const [at, disk] = ["2025-12-19T12:00:00.000Z", testDisk()];
+  await mkdir(folders.scrub, { recursive: true });
+  await mkdir(folders.drill, { recursive: true });
+  const entry = { seenAtMs: 0, readAtMs: Date.parse(at), ok: true, sha256: file.sha256 };
+  await writeScrubMemory(folders, { version: 1, creditBytes: 0, files: { [`history/${file.name}`]: entry } }, disk);
+  const [point] = await listPoints(folders, [boxArtefact]);
+  const drilled = { stamp: stampOf(point as RestorePoint), at, proven: true, tookMs: 400 };
+  await writeDrillMemory(folders, { version: 1, drills: 1, points: { [ids[0]]: drilled } }, disk);
+  const mark = { point: ids[1], sequence: newer.sequence, at, why: "one row is missing", by: "drill" } as const;
+  await markDamage(folders, mark, disk);
+  const [app] = StateView.parse(await (await get("/", json)).json()).apps;
+  expect(app?.points).toMatchObject([
+    { id: ids[1], verified: false, latest: false, damaged: { at, why: "one row is missing" } },
+    { id: ids[0], verified: true, latest: true, scrubbedAt: at, proven: { at, tookMs: 400 } },
+  ]);
+  const text = await (await get()).text();
+  expect(text).toContain(`verified  latest  read back at ${at}  proven restorable at ${at}, in 0.4 s`);
+  expect(text).toContain("damaged: one row is missing");
 });
 
 test("GET / says until when an app is paused, and no longer", async () => {

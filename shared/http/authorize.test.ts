@@ -16,12 +16,17 @@ async function secretsWith(text?: string): Promise<string> {
 const request = (authorization?: string) =>
   new Request("http://127.0.0.1/", { method: "POST", headers: authorization === undefined ? {} : { authorization } });
 
-test("needsToken() lets only reading and a backup without override pass without the token", () => {
-  const free = [{ operation: "backup" }, { operation: "plan" }];
+test("needsToken() lets only reading, checking and a backup without override pass without the token", () => {
+  const free = [
+    { operation: "backup" },
+    { operation: "plan" },
+    { operation: "scrub", all: true },
+    { operation: "drill" },
+  ];
   const dangerous = [
     { operation: "backup", allow: ["smaller"] }, { operation: "backup", allow: ["replaced"] }, { operation: "pin", at: "latest" },
     { operation: "unpin", at: "latest" }, { operation: "accept" }, { operation: "restore" }, { operation: "restore", to: "./x" },
-    { operation: "undo" },
+    { operation: "undo" }, { operation: "flush" }, { operation: "pause", forSeconds: 60 }, { operation: "resume" },
   ]; // biome-ignore format: a table
   const parse = (body: { operation: string }) => BackupRequest.safeParse(body).data ?? RestoreRequest.parse(body);
   for (const body of free) expect(needsToken(parse(body)), JSON.stringify(body)).toBe(false);

@@ -116,7 +116,10 @@ test.each(["no_space", "tool_missing", "target_invalid", "override_needed", "sou
     expect(ended).toMatchObject({
       outcome: "inconclusive",
       message: `Box: nothing was proven: Cannot: ${code}`,
-      drill: { compared: [], hindrance: { code, hint: "Look there." } },
+      drill: {
+        compared: [],
+        hindrance: { code, hint: expect.stringContaining(code === "no_space" ? "drillFolder" : "Look there.") },
+      },
     });
     expect(ended.failure).toBeUndefined();
     expect([await proven(), await good(), await readMarks(folders)]).toEqual([before, [true, true, true], []]);

@@ -151,7 +151,7 @@ async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, fail
   }
   if (hindrances.has(failure.code)) {
     await remember(run, memory, point, undefined);
-    return inconclusive(run, point, failure);
+    return inconclusive(run, point, failure.code === "no_space" ? noRoom(failure) : failure);
   }
   const isDamaged = failure.code === "backup_damaged" || failure.code === "backup_hostile";
   if (isDamaged) await markWhatIsWrong(run, point, failure.message);
@@ -184,6 +184,12 @@ async function isReplaced(run: AppRun, point: RestorePoint): Promise<boolean> {
 
 const replacedMeanwhile = ({ id }: RestorePoint) =>
   new Failure("source_changing", `${id} was replaced or removed by a backup meanwhile`);
+
+const noRoom = ({ code, message, cause }: Failure) =>
+  new Failure(code, message, {
+    cause,
+    hint: "Free some space there, or name a folder with more room in the setting `drillFolder`.",
+  });
 
 function inconclusive(run: AppRun, point: RestorePoint | undefined, why: Failure): Ended {
   const { code, message, hint } = why;

@@ -82,7 +82,10 @@ function readOne(file: ScrubFile, memory: ScrubMemory, options: ReadOptions): Pr
     ...options,
     upTo: isSameList ? entry?.upTo : undefined,
     onFile: async (path) => {
-      if (entry) Object.assign(entry, { upTo: path, sha256: file.wanted[0] });
+      if (!entry) return;
+      // Of the files of another list nothing is known yet.
+      if (entry.sha256 !== file.wanted[0]) delete entry.ok;
+      Object.assign(entry, { upTo: path, sha256: file.wanted[0] });
     },
   });
 }
