@@ -1,7 +1,7 @@
 import { html } from "hono/html";
 import type { StatusView } from "../view.ts";
 import { type Html, moment } from "./parts.ts";
-import { type Clock, count, formatAge, formatBytes } from "./words.ts";
+import { type Clock, count, formatBytes, formatFor } from "./words.ts";
 
 /** What all apps lean on: the NAS, the news of runs, the messages to people. */
 export function house({ nas, events, notify }: Pick<StatusView, "nas" | "events" | "notify">, clock: Clock): Html {
@@ -13,7 +13,7 @@ const panel = (title: string, tone: "good" | "bad" | "warn" | "open", state: str
   html`<div class="panel"><h3>${title}</h3><p class="state ${tone}">${state}</p>${detail}</div>`;
 
 function nasPanel({ reachable, since, checkedAt, freeBytes, totalBytes }: StatusView["nas"], clock: Clock): Html {
-  const age = since === undefined ? "" : ` for ${formatAge(clock.nowMs - Date.parse(since))}`;
+  const lasting = since === undefined ? "" : formatFor(clock.nowMs - Date.parse(since));
   const space =
     freeBytes === undefined || !totalBytes
       ? ""
@@ -22,7 +22,7 @@ function nasPanel({ reachable, since, checkedAt, freeBytes, totalBytes }: Status
   const checked = checkedAt === undefined ? "" : html`<p class="soft">looked at ${moment(checkedAt, clock)}</p>`;
   const detail = html`${space}${checked}`;
   if (reachable === undefined) return panel("NAS", "open", "Not asked yet", detail);
-  return reachable ? panel("NAS", "good", "Reachable", detail) : panel("NAS", "bad", `Away${age}`, detail);
+  return reachable ? panel("NAS", "good", "Reachable", detail) : panel("NAS", "bad", `Away${lasting}`, detail);
 }
 
 /** @param share Of 1. */
@@ -37,8 +37,7 @@ function eventsPanel({ connected, since, undelivered }: StatusView["events"], cl
   const all = waiting.reduce((sum, [, n]) => sum + n, 0);
   const told = all === 0 ? "" : html`<p class="soft">${waiting.map(([app, n]) => `${n} of ${app}`).join(", ")}</p>`;
   const detail = html`${told}<p class="soft">NATS ${connected ? "connected" : "away"} since ${moment(since, clock)}</p>`;
-  if (!connected)
-    return panel("News of runs", "bad", `NATS away for ${formatAge(clock.nowMs - Date.parse(since))}`, detail);
+  if (!connected) return panel("News of runs", "bad", `NATS away${formatFor(clock.nowMs - Date.parse(since))}`, detail);
   return all === 0
     ? panel("News of runs", "good", "All told", detail)
     : panel("News of runs", "warn", `${count(all, "outcome")} not told yet`, detail);

@@ -52,6 +52,11 @@ test("overallOf() speaks of the NAS alone while it is away: everything else foll
   });
 });
 
+test("overallOf() does not count the first minute", () => {
+  const { sentence } = view({ nas: { reachable: false, since: before(20_000) } }).overall;
+  expect(sentence).toBe("The NAS is away: nothing is backed up, and the newest backup is 2 h old.");
+});
+
 test("overallOf() asks for a look where backups are good but something else is not", () => {
   expect(sentence("twelve apps")).toEqual({
     level: "attention",

@@ -1,5 +1,5 @@
 import type { AppStatus, Overall, StatusView } from "../view.ts";
-import { count, formatAge, listed } from "./words.ts";
+import { count, formatAge, formatFor, listed } from "./words.ts";
 
 /** Named one by one in the sentence; of more, their number. */
 const namedApps = 3;
@@ -9,14 +9,18 @@ export function overallOf(view: Omit<StatusView, "overall">): Overall {
   const { apps, nas, conditions } = view;
   const nowMs = Date.parse(view.madeAt);
   const age = (at: string) => formatAge(nowMs - Date.parse(at));
+  const lasting = (since = view.madeAt) => formatFor(nowMs - Date.parse(since));
+  const away = (since?: string) => (lasting(since) === "" ? "is away" : `has been away${lasting(since)}`);
   if (apps.length === 0) return { level: "attention", sentence: "No app is set up yet, so nothing is backed up." };
 
   const lastGood = apps.flatMap((app) => app.lastGood?.at ?? []).toSorted();
   if (nas.reachable === false) {
-    const since = nas.since === undefined ? "" : ` for ${age(nas.since)}`;
     const newest = lastGood.at(-1);
     const backups = newest === undefined ? "" : `, and the newest backup is ${age(newest)} old`;
-    return { level: "danger", sentence: `The NAS has been away${since}: nothing is backed up${backups}.` };
+    return {
+      level: "danger",
+      sentence: `The NAS ${away(nas.since)}: nothing is backed up${backups}.`,
+    };
   }
 
   const unsafe = apps.flatMap((app) => {
@@ -37,12 +41,11 @@ export function overallOf(view: Omit<StatusView, "overall">): Overall {
   if (silent.length > 0) {
     const since = silent.flatMap((app) => app.unknownSince ?? []).toSorted()[0];
     const names = listed(silent.map(({ title }) => title));
-    const how = since === undefined ? "" : ` for ${age(since)}`;
     const rest = apps.length - silent.length;
     const known = rest === 0 ? "Nobody knows whether anything is safe" : safeCount(apps, rest);
     return {
       level: "attention",
-      sentence: `${known}; ${names} ${silent.length === 1 ? "has" : "have"} not answered${how}.`,
+      sentence: `${known}; ${names} ${silent.length === 1 ? "has" : "have"} not answered${lasting(since)}.`,
     };
   }
 
@@ -58,7 +61,7 @@ export function overallOf(view: Omit<StatusView, "overall">): Overall {
   if (!view.events.connected)
     return {
       level: "attention",
-      sentence: `${safe}, but news of them waits: NATS has been away for ${age(view.events.since)}.`,
+      sentence: `${safe}, but news of them waits: NATS ${away(view.events.since)}.`,
     };
   if (undelivered > 0)
     return {

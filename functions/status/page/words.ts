@@ -39,6 +39,9 @@ export function formatAge(ms: number): string {
   return hours < 72 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
 }
 
+/** " for 28 h"; nothing while it is not even a minute. */
+export const formatFor = (ms: number) => (ms < 60_000 ? "" : ` for ${formatAge(ms)}`);
+
 /** [1 app, 2 apps] */
 export const count = (n: number, one: string) => `${n} ${n === 1 ? one : `${one}s`}`;
 
