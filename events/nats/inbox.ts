@@ -1,13 +1,10 @@
-import { AckPolicy, type Consumer, DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
-import { nanos } from "@nats-io/transport-node";
+import type { Consumer, JsMsg } from "@nats-io/jetstream";
 import type { Delivery, Inbox, Poison } from "../inbox.ts";
 import { answerMs, type Connection } from "./connect.ts";
+import { declareDurable } from "./durable.ts";
 import { fetchMessages } from "./fetch.ts";
 import { readEvent } from "./read-event.ts";
 import { declaredAgain, declareStream, streamName } from "./stream.ts";
-
-/** What nobody has taken, nor is at work on, comes again after so long. */
-const ackWaitMs = 30_000;
 
 /** The client asks the server for no less. */
 const shortestMs = 1000;
@@ -16,15 +13,7 @@ const shortestMs = 1000;
 export async function openInbox(connection: Connection, durable: string): Promise<Inbox> {
   const declare = async () => {
     await declareStream(connection);
-    await connection.manager.consumers.add(streamName, {
-      durable_name: durable,
-      ack_policy: AckPolicy.Explicit,
-      deliver_policy: DeliverPolicy.All,
-      ack_wait: nanos(ackWaitMs),
-      max_deliver: -1,
-      // Also what was put off counts.
-      max_ack_pending: 10_000,
-    });
+    await declareDurable(connection, durable);
     consumer = await connection.js.consumers.get(streamName, durable);
   };
   let consumer: Consumer | undefined;

@@ -100,6 +100,22 @@ test("take() gives what waits, oldest first, at once; what was taken never comes
   expect(await (await again.inbox("notify")).take(1, 0)).toEqual([]);
 });
 
+test("inbox() mends a durable that is configured otherwise, and forgets nothing of what it took", async () => {
+  const { url } = await ownNats();
+  const bus = await busAt(url);
+  const { manager } = await administrator(url);
+  for (const name of ["one", "two"]) await bus.publisher.publish(ended(name));
+  await manager.consumers.add("backups", { durable_name: "notify", ack_policy: "explicit", ack_wait: nanos(999e6) });
+  const [first] = await next(await bus.inbox("notify"), 1);
+  await first?.taken();
+  await manager.consumers.update("backups", "notify", { ack_wait: nanos(1e6), max_ack_pending: 3 });
+  expect((await next(await bus.inbox("notify"), 1)).map(idOf)).toEqual([ended("two").id]);
+  expect((await manager.consumers.info("backups", "notify")).config).toMatchObject({
+    ack_wait: nanos(30_000),
+    max_ack_pending: 10_000,
+  });
+});
+
 test("take() gives every consumer its own copy, and waits for what comes", async () => {
   const { url } = await ownNats();
   const bus = await busAt(url);
