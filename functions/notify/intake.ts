@@ -65,7 +65,6 @@ export class Intake {
         await this.#drain(await open(), () => {
           if (failures > 0) log.info("events come out of NATS again");
           failures = 0;
-          this.away = undefined;
         });
       } catch (error) {
         if (this.#isStopped) break;
@@ -85,6 +84,7 @@ export class Intake {
     try {
       await this.#told.catchUp();
       await this.#options.onConnected?.();
+      this.away = undefined;
       while (!this.#isStopped) {
         await this.#take(inbox, connection.signal);
         connection.signal.throwIfAborted();
