@@ -46,12 +46,13 @@ function functionsOf(types: readonly AnyAppType[]): Map<string, { kind: Function
 /** The functions that are of no app type. Only whoever serves one loads it. */
 const others = new Map<string, (options: FunctionOptions) => Promise<ServedFunction>>([
   ["notify", async (options) => (await import("./notify/function.ts")).loadNotify(options)],
+  ["status", async (options) => (await import("./status/function.ts")).loadStatus(options)],
 ]);
 
 /**
  * A function of stack.yml as a Web-standard fetch handler.
  * @param name "backup-<type>" or "restore-<type>"; some types have others (`AppType.verb`, `MirrorType.cleans`); or
- * "notify".
+ * "notify" or "status".
  * @throws {Failure} `not_found`, `invalid_config`.
  */
 export async function loadFunction(name: string, options: FunctionOptions): Promise<ServedFunction> {

@@ -22,10 +22,11 @@ test("loadStackFile() reads the project's own stack.yml", async () => {
     ["backup-ollama", "CRON_TZ=Europe/Berlin 0 8 * * *"],
     ["restore-ollama", undefined],
     ["notify", undefined],
+    ["status", "CRON_TZ=Europe/Berlin */15 * * * *"],
   ]);
   for (const { service, envVars, image, secrets } of stack) {
     expect({ envVars, image, secrets }).toEqual({
-      envVars: { KEEPSAKE_FUNCTION: service },
+      envVars: expect.objectContaining({ KEEPSAKE_FUNCTION: service }),
       image: expect.stringMatching(/^ghcr\.io\/.+:.+/),
       secrets: expect.arrayContaining(["keepsake-token"]),
     });

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { routeOf } from "../../functions/notify/route.ts";
 import { NotifySettings, readSettings } from "../../functions/notify/settings.ts";
+import { StatusSettings } from "../../functions/status/settings.ts";
 import { loadAppTypes } from "../../functions/types.ts";
 import { isMirror } from "../../shared/app.ts";
 import { CommonSettings, ConfigFile, parseConfig } from "../../shared/config.ts";
@@ -61,6 +62,7 @@ test("the README's table has every setting, with the default that the schema has
   const wanted = new Map([
     ...settingsOf(ConfigFile),
     ...settingsOf(NotifySettings, "notify."),
+    ...settingsOf(StatusSettings, "status."),
     ...settingsOf(CommonSettings, "apps.<app>."),
     ...types.flatMap(({ type, settings }) => settingsOf(settings, `apps.<${type}>.`)),
     ["apps.<app>.keep", keep] as const,
