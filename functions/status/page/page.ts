@@ -51,6 +51,8 @@ function pageOf(view: StatusView, clock: Clock): Html {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta name="theme-color" content="#f5f4ef" media="(prefers-color-scheme: light)">
+<meta name="theme-color" content="#131614" media="(prefers-color-scheme: dark)">
 <meta name="robots" content="noindex">
 <title>${levels[overall.level].word} · Keepsake</title>
 <link rel="icon" href="data:image/svg+xml,${encodeURIComponent(favicon(levels[overall.level].colour))}">
