@@ -54,7 +54,7 @@ test("an older save in the place of the newest is rejected, though its sums are 
   );
 });
 
-test("an empty save is rejected, and so is one with a byte changed; both count for nothing from then on", async () => {
+test("an empty save is rejected, counts for nothing from then on, and the next backup is a new one", async () => {
   await plant(lab, "save", (path) => writeFile(path, ""));
   const { failure } = await expectRejected(lab, /factorio-\d+-\d+\.zip/);
   expect(failure?.hint).toContain("make list-factorio");
