@@ -239,7 +239,6 @@ test("a bus whose NATS was killed rejects, and goes on when it is back, with all
   await expect(memory.get("a")).rejects.toThrow("NATS is away");
   await expect(historyOf(bus.history(0))).rejects.toThrow("NATS is away");
   const again = await startNatsServer({ folder: server.folder });
-  onTestFinished(again.kill);
   expect(again.url).toBe(server.url);
   await vi.waitFor(() => expect(bus.connected()).toBe(true), 10_000);
   await bus.publisher.publish(ended("one"));
@@ -257,7 +256,6 @@ test("a bus whose NATS has lost its store declares everything anew", async () =>
   await vi.waitFor(() => expect(bus.connected()).toBe(false));
   await wipeStore(server.folder);
   const again = await startNatsServer({ folder: server.folder });
-  onTestFinished(again.kill);
   expect(again.url).toBe(server.url);
   await vi.waitFor(() => expect(bus.connected()).toBe(true), 10_000);
   expect(await memory.get("a")).toBeUndefined();

@@ -100,7 +100,6 @@ test("a render that is published while NATS is away wakes the cleanup when it is
   const first = await publish();
   expect(first.outcome).toMatchObject({ outcome: "created", announces: "mapshot.rendered" });
   const again = await startNatsServer({ folder: store });
-  onTestFinished(again.kill);
   expect(again.url).toBe(url);
   const second = await publish();
   expect(second.outcome?.outcome).toBe("unchanged");

@@ -70,8 +70,7 @@ test("a run whose NATS is away, or refuses it, ends as it would have; the next o
   expect(second.log).toContain("it refuses user");
   expect(second.log).not.toContain("wr0ng");
   expect(await waitingOnNas()).toHaveLength(2);
-  const again = await startNatsServer({ folder: store });
-  onTestFinished(again.kill);
+  await startNatsServer({ folder: store });
   const third = await backUp({ NATS_URL: url });
   expect(await storedIn(url)).toEqual([first, second, third].map(({ id }) => `${id}.outcome`));
   await backUp({ NATS_URL: url });
@@ -107,8 +106,7 @@ test("a run without both says it in its last line, and the next one tells it", a
   await configure({ nas: "./nowhere" });
   const first = await backUp({ NATS_URL: url });
   expect(first.outcome.runId).toBe(first.id);
-  const again = await startNatsServer({ folder: store });
-  onTestFinished(again.kill);
+  await startNatsServer({ folder: store });
   await configure({ nas: "./nas" });
   const second = await backUp({ NATS_URL: url });
   expect(await storedIn(url)).toEqual([`${first.id}.outcome`, `${second.id}.outcome`]);

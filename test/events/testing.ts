@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type NatsServer, startNatsServer } from "../../deploy/local/lab/nats/server.ts";
+import { type NatsServer, startNatsServer, stopNatsServer } from "../../deploy/local/lab/nats/server.ts";
 import { type EventBus, openBus } from "../../events/bus.ts";
 import { eventOf, type OutcomeEvent } from "../../events/event.ts";
 import type { Delivery, Inbox, Poison } from "../../events/inbox.ts";
 import { silentLog, tempFolder } from "../../shared/testing.ts";
 
-/** A server of the test's own, gone after it. */
+/** A server of the test's own, gone after it, also when it was started again over its folder. */
 export async function ownNats(user?: { name: string; password: string }): Promise<NatsServer & { folder: string }> {
   const folder = join(await tempFolder(), "nats");
   const server = await startNatsServer({ folder, ...(user && { user }) });
-  onTestFinished(server.kill);
+  onTestFinished(() => stopNatsServer(folder));
   return { ...server, folder };
 }
 
