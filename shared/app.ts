@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Disk, Written } from "./disk.ts";
+import type { FailureCode } from "./failures.ts";
 import type { Logger } from "./log.ts";
 import type { MirrorTree, MirrorType } from "./mirror-app.ts";
 import type { HistoryNaming } from "./nas/naming.ts";
@@ -213,6 +214,8 @@ export interface RestoreApp<Settings> {
  * The core stages, swaps and commits with the app's own `RestoreApp.target`, given these settings.
  */
 export interface DrillApp<Settings> {
+  /** By what kept a drill from its end: what to do, where that is another thing than what a restore says. */
+  readonly remedies?: Partial<Record<FailureCode, string>>;
   /** Bytes of scratch that the restored data takes, at most. */
   neededBytes(point: RestorePoint): number;
   /**

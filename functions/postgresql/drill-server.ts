@@ -12,9 +12,6 @@ import type { Settings } from "./settings.ts";
 
 type Context = Pick<RunContext<Settings>, "settings" | "disk" | "step" | "signal">;
 
-/** A superuser that no dump knows: roles that were superusers where a dump was made are ordinary ones here. */
-export const drillUser = "keepsake_drill";
-
 /** Where a drill's server has its data, its socket and its log, and whom it runs as. */
 export interface ServerHome {
   readonly folder: string;
@@ -75,12 +72,19 @@ async function majorOf(folder: string): Promise<number> {
   return Number.parseInt(/\s(\d+)/.exec(stdout)?.[1] ?? "", 10);
 }
 
-/** Makes an empty server that nobody else can reach: no network, a socket in a folder of its own. */
-export async function startServer(ctx: Context, { folder, user }: ServerHome, bin: string): Promise<void> {
+/**
+ * Makes an empty server that nobody else can reach: no network, a socket in a folder of its own.
+ * @param server.user Its superuser, who needs no password.
+ */
+export async function startServer(
+  ctx: Context,
+  { folder, user }: ServerHome,
+  server: { readonly bin: string; readonly user: string },
+): Promise<void> {
   const data = join(folder, "data");
   await ctx.disk.with(user ? { owner: user } : {}).makeDir(folder);
   const run = (program: string, args: string[]) =>
-    promisify(execFile)(join(bin, program), args, {
+    promisify(execFile)(join(server.bin, program), args, {
       ...{ cwd: folder, signal: ctx.signal, env: { PATH: process.env.PATH ?? "", LC_ALL: "C", HOME: folder }, ...user },
     }).catch((cause: Error & { stderr?: string }) => {
       ctx.signal.throwIfAborted();
@@ -90,7 +94,7 @@ export async function startServer(ctx: Context, { folder, user }: ServerHome, bi
     });
   await ctx.step(`make a server in ${folder}`, async () => {
     const how = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"];
-    await run("initdb", ["-D", data, "-U", drillUser, ...how]);
+    await run("initdb", ["-D", data, "-U", server.user, ...how]);
     await writeFile(join(data, "postgresql.auto.conf"), configuration(folder));
   });
   await ctx.step(`start the server in ${folder}`, () =>

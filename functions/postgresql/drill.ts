@@ -3,7 +3,7 @@ import type { DrillApp } from "../../shared/app.ts";
 import { requireSpace } from "../../shared/nas/nas.ts";
 import { requireSame } from "../../shared/run/drill-compare.ts";
 import { rows, withConnection } from "./connect.ts";
-import { drillUser, endServer, findServer, serverHome, startServer } from "./drill-server.ts";
+import { endServer, findServer, serverHome, startServer } from "./drill-server.ts";
 import { DumpFacts } from "./facts.ts";
 import { contentOf } from "./finish.ts";
 import type { Settings } from "./settings.ts";
@@ -13,6 +13,11 @@ const serverBytes = 128 << 20;
 
 /** Into a server of its own, of the dump's version, which is gone afterwards; production is not asked for anything. */
 export const drill: DrillApp<Settings> = {
+  remedies: {
+    override_needed:
+      "If this dump is to be trusted as much as the server's administrator: `drillAsSuperuser: true` in the app's settings.",
+  },
+
   /** With its indexes a database takes about three times its text, and the text ten times the file. */
   neededBytes({ files, manifest }) {
     const { dumpBytes } = DumpFacts.safeParse(manifest?.facts).data ?? {};
@@ -26,9 +31,12 @@ export const drill: DrillApp<Settings> = {
       serverVersion === undefined ? undefined : Number.parseInt(serverVersion, 10),
     );
     const home = await serverHome(scratch);
+    // A superuser that no dump knows: roles that were superusers where the dump was made are ordinary ones here.
+    const { drillAsSuperuser } = ctx.settings;
+    const user = drillAsSuperuser ? ctx.settings.user : "keepsake_drill";
     const close = () => endServer(ctx, home);
     try {
-      await startServer(ctx, home, bin);
+      await startServer(ctx, home, { bin, user });
       await requireSpace(home.folder, drill.neededBytes(point) - serverBytes, "restore into scratch space");
     } catch (error) {
       await close();
@@ -36,8 +44,8 @@ export const drill: DrillApp<Settings> = {
     }
     const noPassword = join(home.folder, "no-password");
     return {
-      settings: { ...ctx.settings, host: home.folder, port: 5432, user: drillUser, passwordFile: noPassword },
-      ...(ctx.settings.drillAsSuperuser && { allow: ["superuser-owner"] }),
+      settings: { ...ctx.settings, host: home.folder, port: 5432, user, passwordFile: noPassword },
+      ...(drillAsSuperuser && { allow: ["superuser-owner"] }),
       close,
     };
   },

@@ -62,7 +62,7 @@ export async function runDrill(
     };
   } catch (error) {
     ctx.signal.throwIfAborted();
-    return await judge(run, memory, point, toFailure(error));
+    return await judge(run, app, memory, point, toFailure(error));
   } finally {
     await disk.removeTree(folder).catch((error) => ctx.log.warn({ err: error }, "the next drill removes what is left"));
   }
@@ -142,7 +142,13 @@ const contextOf = (ctx: RunContext, { settings, allow = [] }: DrillPlace<unknown
 });
 
 /** What a drill that did not come to its end says of the backup. */
-async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, failure: Failure): Promise<Ended> {
+async function judge(
+  run: AppRun,
+  app: DrillApp<unknown>,
+  memory: DrillMemory,
+  point: RestorePoint,
+  failure: Failure,
+): Promise<Ended> {
   const { ctx, type } = run;
   if (ownFailures.has(failure.code)) throw failure;
   if (await isReplaced(run, point)) return inconclusive(run, point, replacedMeanwhile(point));
@@ -151,7 +157,7 @@ async function judge(run: AppRun, memory: DrillMemory, point: RestorePoint, fail
   }
   if (hindrances.has(failure.code)) {
     await remember(run, memory, point, undefined);
-    return inconclusive(run, point, failure.code === "no_space" ? noRoom(failure) : failure);
+    return inconclusive(run, point, remedied(failure, app.remedies));
   }
   const isDamaged = failure.code === "backup_damaged" || failure.code === "backup_hostile";
   if (isDamaged) await markWhatIsWrong(run, point, failure.message);
@@ -185,11 +191,12 @@ async function isReplaced(run: AppRun, point: RestorePoint): Promise<boolean> {
 const replacedMeanwhile = ({ id }: RestorePoint) =>
   new Failure("source_changing", `${id} was replaced or removed by a backup meanwhile`);
 
-const noRoom = ({ code, message, cause }: Failure) =>
-  new Failure(code, message, {
-    cause,
-    hint: "Free some space there, or name a folder with more room in the setting `drillFolder`.",
-  });
+/** What a restore advises does not always help a drill. */
+const remedied = ({ code, message, hint, cause }: Failure, remedies: DrillApp<unknown>["remedies"] = {}) => {
+  const noRoom = "Free some space there, or name a folder with more room in the setting `drillFolder`.";
+  const remedy = remedies[code] ?? (code === "no_space" ? noRoom : hint);
+  return new Failure(code, message, { cause, ...(remedy !== undefined && { hint: remedy }) });
+};
 
 function inconclusive(run: AppRun, point: RestorePoint | undefined, why: Failure): Ended {
   const { code, message, hint } = why;

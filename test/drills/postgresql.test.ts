@@ -7,6 +7,7 @@ import { databaseContent } from "../../deploy/local/lab/postgresql/compare.ts";
 import { stopLabServer } from "../../deploy/local/lab/postgresql/server.ts";
 import { startTestLab, type TestLab } from "../../deploy/local/lab/postgresql/testing.ts";
 import { serverHome } from "../../functions/postgresql/drill-server.ts";
+import { identify } from "../../shared/run/process-identity.ts";
 import { layDatabaseLab } from "../worlds/postgresql.ts";
 import { carry } from "../worlds/run.ts";
 import {
@@ -111,6 +112,23 @@ test("a drill without a server of the dump's version, or without room, proves no
   expect(await isThere(await homeOf())).toBe(false);
 });
 
+test("a dump that wants a superuser's rights is loaded only when the settings say so", async () => {
+  const trigger = `CREATE FUNCTION public.noop() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+    CREATE EVENT TRIGGER noop ON ddl_command_end EXECUTE FUNCTION public.noop()`;
+  await server.sql(trigger, "shared");
+  await backUp(lab);
+  await server.sql("DROP EVENT TRIGGER noop; DROP FUNCTION public.noop()", "shared");
+  expect(await drill(lab)).toMatchObject({
+    outcome: "inconclusive",
+    drill: { hindrance: { code: "override_needed", hint: expect.stringContaining("drillAsSuperuser: true") } },
+  });
+  const config = join(lab.folder, "keepsake.yaml");
+  const { apps, ...rest } = JSON.parse(await readFile(config, "utf8"));
+  const trusting = { postgresql: { ...apps.postgresql, drillAsSuperuser: true } };
+  await writeFile(config, JSON.stringify({ ...rest, apps: trusting }));
+  expect(await drill(lab, (await newest(lab)).id)).toMatchObject({ outcome: "proven" });
+});
+
 test("a drill that was cancelled ends its server, and the one after a drill that was killed ends the server of that", async () => {
   const stop = new AbortController();
   const config = join(lab.folder, "keepsake.yaml");
@@ -131,11 +149,11 @@ test("a drill that was cancelled ends its server, and the one after a drill that
   }); // biome-ignore format: one line reads better
   await Promise.race([started.promise, never]);
   const pid = Number.parseInt(await readFile(join(await homeOf(), "data/postmaster.pid"), "utf8"), 10);
-  expect(() => process.kill(pid, 0)).not.toThrow();
+  await identify(pid);
   for (const name of await readdir(join(foldersOf(lab).drill, "locks")))
     await rm(join(foldersOf(lab).drill, "locks", name));
   expect((await drill(lab)).outcome).toBe("proven");
-  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  await expect(identify(pid)).rejects.toThrow("not running");
 });
 
 test("a drill needs neither production nor its password", async () => {
