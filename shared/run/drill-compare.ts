@@ -18,11 +18,13 @@ export function requireSame(id: string, what: string, wanted: unknown, actual: u
 
 /**
  * Compares facts by name, those that were recorded and those that are asked for.
- * @returns The names that were compared.
+ * @returns What was compared, for people: "level bytes".
  * @throws {Failure} `backup_damaged`.
  */
 export function requireFacts(id: string, recorded: Facts | undefined, restored: Facts): string[] {
   const names = Object.keys(restored).filter((name) => recorded?.[name] !== undefined);
-  for (const name of names) requireSame(id, name, recorded?.[name], restored[name]);
-  return names;
+  for (const name of names) requireSame(id, inWords(name), recorded?.[name], restored[name]);
+  return names.map(inWords);
 }
+
+const inWords = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

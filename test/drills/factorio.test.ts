@@ -28,7 +28,7 @@ test("a drill proves the newest save, the next one an older one, and touches not
     drill: {
       pointId: newer?.id,
       tookMs: expect.any(Number),
-      compared: expect.arrayContaining(["its sha256", "levelBytes"]),
+      compared: expect.arrayContaining(["its sha256", "level bytes"]),
     },
   });
   expect(await untouched(lab, production, () => drill(lab))).toMatchObject({
@@ -49,7 +49,7 @@ test("an older save in the place of the newest is rejected, though its sums are 
   await plant(lab, "save", (path) => copyFile(from, path));
   await expectRejected(
     lab,
-    /levelBytes 200000 was recorded .* 100000 was restored/,
+    /level bytes 200000 was recorded .* 100000 was restored/,
     (await newest(lab)).files[0]?.name as string,
   );
 });
