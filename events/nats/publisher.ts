@@ -22,12 +22,21 @@ export function natsPublisher(connection: Connection): Publisher {
   };
 }
 
-/** What is too long for NATS would be in the way of all that comes after it: then only what matters is told. */
-export function fitting(event: Event, limitBytes: number): string {
+/**
+ * What is too long for NATS would be in the way of all that comes after it. So its lists and texts are cut short, which
+ * leaves what any consumer reads of it as it is.
+ */
+function fitting(event: Event, limitBytes: number): string {
   const text = JSON.stringify(event);
   if (Buffer.byteLength(text) <= limitBytes) return text;
-  const { data } = event;
-  const core = Object.entries(data).filter(([, value]) => typeof value !== "object");
-  const short = core.map(([key, value]) => [key, typeof value === "string" ? value.slice(0, 2000) : value]);
-  return JSON.stringify({ ...event, data: { ...Object.fromEntries(short), shortened: true } });
+  return JSON.stringify({ ...event, data: { ...(cutShort(event.data) as Event["data"]), shortened: true } });
+}
+
+const most = { items: 20, characters: 2000 };
+
+function cutShort(value: unknown): unknown {
+  if (typeof value === "string") return value.slice(0, most.characters);
+  if (Array.isArray(value)) return value.slice(0, most.items).map(cutShort);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cutShort(item)]));
 }
