@@ -46,12 +46,14 @@ test("a drill proves every tile that mapshot.json stands for, and touches nothin
   });
 });
 
-test("a map with one tile missing is rejected, also when its list does not know it", async () => {
+test("a map with one tile missing is rejected, also when its list does not know it, and the next backup mends it", async () => {
   const tile = await aTile();
   await rm(join(places(lab.folder).map, "renders", name, tile));
   await expectRejected(lab, tile);
   await plantList((lines) => lines.filter((line) => !line.endsWith(`  ${tile}`)));
   await expectRejected(lab, tile, /a tile is wanted, it is not there/);
+  expect((await backUp(lab)).failure).toBeUndefined();
+  expect(await drill(lab)).toMatchObject({ outcome: "proven" });
 });
 
 test("a tile with other bytes, a tile that is empty, and the page of another map are rejected", async () => {

@@ -2,8 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { readMarks } from "../../shared/nas/damage.ts";
 import { layLab, places } from "../worlds/ollama.ts";
-import { backUp, drill, expectRejected, newest, saveManifest, sha256, untouched } from "./drilling.ts";
+import { backUp, drill, expectRejected, foldersOf, newest, saveManifest, sha256, untouched } from "./drilling.ts";
 
 let lab: { folder: string; app: string };
 beforeEach(async () => {
@@ -38,12 +39,15 @@ test("a drill proves the models that ollama list would show, every blob of them,
   });
 });
 
-test("a manifest that names another blob is rejected, though the sums are right", async () => {
+test("a manifest that names another blob is rejected, though the sums are right, and the next backup mends it", async () => {
   const manifest = JSON.parse(String(await readMirror(llama)));
   const others = JSON.parse(String(await readMirror("manifests/registry.ollama.ai/library/qwen2.5/0.5b")));
   manifest.layers[0].digest = others.layers[0].digest;
   await plantFile(llama, Buffer.from(JSON.stringify(manifest)));
   await expectRejected(lab, /llama3\.2:1b/, /blobs\/sha256-[0-9a-f]{64}/);
+  expect(await backUp(lab)).toMatchObject({ outcome: "created" });
+  expect(await drill(lab)).toMatchObject({ outcome: "proven" });
+  expect(await readMarks(foldersOf(lab)).then((marks) => marks.filter((mark) => "name" in mark))).toEqual([]);
 });
 
 test("a blob with one other byte is rejected, though the sums are right", async () => {
