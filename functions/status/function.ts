@@ -28,7 +28,8 @@ export async function loadStatus({
   log = createLog("status"),
   natsUrl,
   gatewayUrl,
-}: FunctionOptions): Promise<Required<ServedFunction>> {
+  now = Date.now,
+}: FunctionOptions & { now?: () => number }): Promise<Required<ServedFunction>> {
   const config = await loadConfig(configPath, await loadAppTypes());
   const settings = readStatusSettings(config.status);
   const token = async () =>
@@ -47,7 +48,7 @@ export async function loadStatus({
     schedules: async () => readSchedules(gateway, { password: await token(), stackFile, environment: process.env }),
     token,
     log,
-    now: Date.now,
+    now,
   });
   return { fetch: statusFetch(watch), start: () => watch.start(), stop: () => watch.stop() };
 }

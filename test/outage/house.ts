@@ -1,10 +1,15 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createGateway } from "../../deploy/local/gateway/gateway.ts";
+import { freePort } from "../../deploy/local/lab/free-port.ts";
 import { startNatsServer } from "../../deploy/local/lab/nats/server.ts";
 import type { TakenMessage } from "../../deploy/local/lab/telegram/bot-api.ts";
 import { type Fault, serveTelegram } from "../../deploy/local/lab/telegram/server.ts";
+import { openBus } from "../../events/bus.ts";
+import type { ConditionEvent } from "../../events/event.ts";
+import { loadFunction } from "../../functions/function.ts";
 import { publisherTo } from "../../functions/publisher.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { silentLog } from "../../shared/testing.ts";
@@ -26,6 +31,10 @@ export interface House {
   run(request: RunRequest): Promise<string>;
   /** The game is played on, so that the next backup finds something new. */
   playOn(): Promise<void>;
+  /** The watch looks, unless status is down. */
+  look(): Promise<void>;
+  /** What the watch has told of to NATS. */
+  conditions(): Promise<ConditionEvent[]>;
   /** The next message is taken, and its answer lost. */
   loseAnswer(how: Extract<Fault, "hang after" | "reset after" | "slow body">): void;
   /** What Telegram took, in its order. */
@@ -40,7 +49,7 @@ const chat = "4711";
 /** By the fast clock: so long it may take notify to write down that a message was taken. */
 const hardlyMs = 12_000;
 
-/** The runner's way to NATS, notify's way to NATS and its way to Telegram are cables; everything else is the real thing. */
+/** Everybody's way to NATS and notify's way to Telegram are cables; Telegram is played, all else is the real thing. */
 export async function buildHouse(folder: string): Promise<House> {
   const startMs = Date.now();
   const clock = fastClock(startMs);
@@ -60,22 +69,42 @@ export async function buildHouse(folder: string): Promise<House> {
   const cables = {
     run: await layLink(nats.port),
     notify: await layLink(nats.port),
+    status: await layLink(nats.port),
     telegram: await layLink(telegramPort),
   };
 
   const settings = JSON.stringify({
     ...{ nas: "./nas", state: "./state", secrets: "./secrets", nasTimeoutSeconds: 1 },
     apps: { factorio: { saves: places(folder).saves, keep: 3 } },
+    status: { scrubHours: 0, drillDays: 0, digestAt: "off" },
     notify: { telegram: { apiBase: `http://127.0.0.1:${cables.telegram.port}`, timeoutSeconds: 1 } },
   });
   await writeFile(config, settings);
 
-  const startNotify = () => {
-    const script = join(import.meta.dirname, "notify-process.ts");
-    const args = [script, config, `nats://127.0.0.1:${cables.notify.port}`, String(startMs)];
-    return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "ignore"] });
+  const service = "backup-factorio";
+  const gateway = createGateway({
+    functions: new Map([[service, (await loadFunction(service, { configPath: config, log: silentLog })).fetch]]),
+    stack: [{ service, image: "none" }],
+    port: 0,
+    auth: { user: "admin", password: "" },
+    log: silentLog,
+  });
+  const gatewayUrl = await gateway.start();
+
+  const start = (script: string, ...args: (string | number)[]) =>
+    spawn(process.execPath, [join(import.meta.dirname, script), config, ...args.map(String), String(startMs)], {
+      stdio: "ignore",
+    });
+  const stop = async (child: ChildProcess) => {
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   };
+  const startNotify = () => start("notify-process.ts", `nats://127.0.0.1:${cables.notify.port}`);
+  const statusPort = await freePort();
+  const startStatus = () =>
+    start("status-process.ts", `nats://127.0.0.1:${cables.status.port}`, gatewayUrl, statusPort);
   let notify = startNotify();
+  let status = startStatus();
   const unread: TakenMessage[] = [];
   const messages = () => [...closed, telegram].flatMap(({ api }) => api.messages);
 
@@ -92,12 +121,18 @@ export async function buildHouse(folder: string): Promise<House> {
     {
       name: "notify",
       async kill() {
-        notify.kill("SIGKILL");
+        await stop(notify);
         unread.push(...messages().filter(({ at }) => at > clock.now() - hardlyMs));
-        if (notify.exitCode === null && notify.signalCode === null) await once(notify, "exit");
       },
       async revive() {
         notify = startNotify();
+      },
+    },
+    {
+      name: "status",
+      kill: () => stop(status),
+      async revive() {
+        status = startStatus();
       },
     },
     {
@@ -137,11 +172,24 @@ export async function buildHouse(folder: string): Promise<House> {
       tick += 600;
       await play(folder, tick, { levelBytes: 2000 });
     },
+    async look() {
+      const url = `http://127.0.0.1:${statusPort}`;
+      await fetch(url, { method: "POST", signal: AbortSignal.timeout(5000) }).catch(() => {});
+    },
+    async conditions() {
+      const bus = await openBus(nats.url, { name: "test", log: silentLog });
+      const found: ConditionEvent[] = [];
+      for await (const event of bus.history(0)) if ("condition" in event.data) found.push(event as ConditionEvent);
+      await bus.close();
+      return found;
+    },
     loseAnswer: (how) => void telegram.faults.push(how),
     messages,
     unanswered: () => [...new Set([...unread, ...[...closed, telegram].flatMap(({ unanswered }) => unanswered)])],
     async close() {
-      await parts[1]?.kill();
+      await stop(notify);
+      await stop(status);
+      await gateway.stop(0);
       await nats.kill();
       await telegram.close();
       for (const cable of Object.values(cables)) await cable.close();

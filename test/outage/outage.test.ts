@@ -52,14 +52,24 @@ test("every outcome of 500 runs reaches Telegram, and one comes twice only when 
     for (const name of order) {
       await partOf(name).kill();
       kills += 1;
+      await house.look();
       await runSome(point++);
     }
     // They come back in the order in which they went, or the other way round.
     for (const name of index % 2 === 0 ? order : order.toReversed()) {
       await partOf(name).revive();
+      await house.look();
       await runSome(point++);
     }
   }
+  // Long enough for the watch to be sure of it.
+  await partOf("the NAS").kill();
+  const isSeen = async () => {
+    await house.look();
+    expect((await house.conditions()).map(({ data }) => data.condition)).toContain("nas:away");
+  };
+  await vi.waitFor(isSeen, { timeout: 60_000, interval: 500 });
+  await partOf("the NAS").revive();
   // What waits on the NAS or on this machine is told by the next run.
   runs.push(await house.run({ operation: "flush", app: "factorio" }));
 
@@ -68,6 +78,11 @@ test("every outcome of 500 runs reaches Telegram, and one comes twice only when 
     timeout: 240_000,
     interval: 500,
   });
+  const conditions = await house.conditions();
+  const isTold = ({ data }: (typeof conditions)[number]) =>
+    house.messages().filter(({ text }) => text.includes(data.condition)).length >=
+    conditions.filter((other) => other.data.condition === data.condition).length;
+  await vi.waitFor(() => expect(conditions.filter((event) => !isTold(event))).toEqual([]), { timeout: 60_000 });
   const unanswered = house.unanswered();
   const again = new Set(runs.flatMap((id) => tellings(id).slice(1)));
   // Each telling but the last one is excused.
