@@ -22,7 +22,7 @@ export async function buildRunner(): Promise<string> {
   const bundle = await rolldown({
     input: { run: entry },
     platform: "node",
-    plugins: [runnerEntry(await typeFolders()), placesOfSources, builtinsAtFirstUse],
+    plugins: [runnerEntry(await typeFolders()), placesOfSources, builtinsAtFirstUse, asciiOnly],
     // The package's own files of 80 modules are functions to call; those for browsers are one scope.
     resolve: { alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") } },
   });
@@ -70,7 +70,12 @@ const placesOfSources: Plugin = {
 /** Node's own modules that many runs do not need: each is loaded when one of its functions is called. */
 const builtinsAtFirstUse: Plugin = {
   name: "builtins at first use",
-  resolveId: (id) => (/^(node:crypto|node:child_process|(node:)?zlib)$/.test(id) ? `at-first-use:${id}` : undefined),
+  resolveId(id, importer) {
+    const isWanted = /^(node:crypto|node:child_process|(node:)?zlib)$/.test(id);
+    // Packages make objects of its classes, which these functions are not.
+    const isOurs = id === "node:net" && !importer?.includes("node_modules");
+    return isWanted || isOurs ? `at-first-use:${id}` : undefined;
+  },
   load(id) {
     if (!id.startsWith("at-first-use:")) return undefined;
     const name = id.slice("at-first-use:".length);
@@ -91,6 +96,20 @@ function called(key: string, value: object): string {
   const custom = `{ [Symbol.for("nodejs.util.promisify.custom")]: (...args) => builtin().${key}[Symbol.for("nodejs.util.promisify.custom")](...args) }`;
   return `Object.assign(${call}, ${custom})`;
 }
+
+/** With a single character beyond Latin-1, a script takes twice the memory, and more time to be read and compared. */
+const asciiOnly: Plugin = {
+  name: "ascii only",
+  generateBundle(_, bundle) {
+    for (const file of Object.values(bundle)) {
+      if (file.type !== "chunk") continue;
+      file.code = file.code.replaceAll(
+        /[^\x00-\x7f]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+      );
+    }
+  },
+};
 
 /** The newest stays however old it is: until now runs began with it, and they load parts of it when they need them. */
 async function removeOld(): Promise<void> {

@@ -22,7 +22,7 @@ async function served(yaml = "", secrets: Record<string, string> = {}) {
   const lines: string[] = [];
   const notify = await loadNotify({
     configPath: path,
-    log: createLog("notify", "trace", { write: (line: string) => void lines.push(line) }),
+    log: createLog("notify", "info", { write: (line: string) => void lines.push(line) }),
   });
   notify.start();
   onTestFinished(() => notify.stop());
