@@ -77,6 +77,38 @@ export async function checkFunction(client: Client, fn: string): Promise<Check> 
   }
 }
 
+/**
+ * People are told: each channel takes messages, or there is none because nobody has set one up.
+ * @throws {CliError} `unreachable`.
+ */
+export async function checkNotify(client: Client): Promise<Check> {
+  const what = "notify";
+  try {
+    const { configured, channels, nats, waiting, parked = [] } = await client.notifyState();
+    const remedy = "To be told by Telegram: see the README, then make test-telegram";
+    if (!configured) return { what, ok: true, found: "no channel is set up, events are only logged", remedy };
+    const refusing = channels.find((channel) => channel.refusing);
+    if (refusing?.refusing) {
+      const { since, why, hint } = refusing.refusing;
+      const found = `${refusing.name} refuses since ${since}: ${why}`;
+      return { what, ok: false, found, remedy: `${hint ? `${hint}\n` : ""}Then: make test-telegram` };
+    }
+    if (!nats.connected) return { what, ok: false, found: `events do not come: ${nats.why}` };
+    if (parked.length > 0)
+      return { what, ok: false, found: `${count(parked.length, "event")} put aside`, remedy: "make retry-parked" };
+    return {
+      what,
+      ok: true,
+      found: `${channels.map(({ name }) => name).join(", ")}; ${count(waiting, "event")} to tell`,
+    };
+  } catch (error) {
+    if (endsAll(error)) throw error;
+    if (statusOf(error) === 404)
+      return { what, ok: false, found: "not deployed on this gateway", remedy: "Deploy stack.yml" };
+    return { what, ok: false, ...failureOf(error) };
+  }
+}
+
 /** Where Debian and Homebrew keep the server's programs, which are not on the PATH. */
 const postgresFolders = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 

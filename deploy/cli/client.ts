@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
+import { NotifyView } from "../../shared/http/notify-view.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { Problem, RunView, StateView } from "../../shared/run/report.ts";
 import { CliError, exits } from "./exit.ts";
@@ -65,6 +66,11 @@ export class Client {
   /** Every app of the function's type. */
   async state(fn: string): Promise<StateView> {
     return this.#json(StateView, `ask ${fn}`, `${this.gateway.url}/function/${fn}`);
+  }
+
+  /** What waits to be told to people, and which channel takes nothing. */
+  async notifyState(): Promise<NotifyView> {
+    return this.#json(NotifyView, "ask notify", `${this.gateway.url}/function/notify`);
   }
 
   /**

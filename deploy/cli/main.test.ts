@@ -346,6 +346,23 @@ test("doctor names each problem with its remedy", async () => {
   expect(code).toBe(1);
 });
 
+test("doctor tells whether people are told", async () => {
+  const well = { function: "notify", configured: true, nats: { connected: true }, waiting: 2, channels: [{ name: "telegram", role: "main" }] };
+  const says = async (changes: object) => {
+    server.states.set("notify", { status: 200, body: { ...well, ...changes } });
+    return (await run(["doctor"])).stdout;
+  };
+  expect(await says({})).toMatch(/ok +notify: telegram; 2 events to tell\n/);
+  expect(await says({ configured: false, channels: [] })).toMatch(/ok +notify: no channel is set up, .*\n +To be told/);
+  const refusing = { since: "2025-12-19T18:00:00Z", why: "Telegram answered 401", hint: "Take another token.", permanent: true, nextTryAt: "" };
+  expect(await says({ channels: [{ name: "telegram", role: "main", refusing }] })).toMatch(
+    /PROBLEM +notify: telegram refuses since 2025-12-19T18:00:00Z: Telegram answered 401\n +Take another token\.\n +Then: make test-telegram\n/,
+  );
+  expect(await says({ nats: { connected: false, why: "it is away" } })).toMatch(/PROBLEM +notify: events do not come: it is away/);
+  const parked = [{ id: "1", subject: "backups.failed", why: "odd", parkedAt: "" }];
+  expect(await says({ parked })).toMatch(/PROBLEM +notify: 1 event put aside\n +make retry-parked/);
+}); // biome-ignore format: one line reads better
+
 test.each([
   [["no-such-command"], {}, 2, "restore-all"],
   [["backup"], {}, 2, "--all"],

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseHtml } from "../../deploy/local/lab/telegram/html-entities.ts";
 import { lengthOf, shorten, shortenTo, type Text, toHtml, toPlain } from "./text.ts";
@@ -37,3 +38,16 @@ test("shorten() never leaves half a character", () => {
 test("shortenTo() takes out what no channel can carry", () => {
   expect(toPlain(shortenTo([["a\u0000b\u001b[31m\ud800c\nd"]], 100))).toBe("a b [31m\ufffdc\nd");
 });
+
+test("toHtml() is read by Telegram as it was meant, whatever it is made of", () => {
+  const odd = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("<b>", "</b>", "&lt;", "&#60;", "<a href='", "*_[", "\u0000"));
+  const words = fc.array(odd, { maxLength: 30 }).map((parts) => parts.join("").repeat(3));
+  const part = fc.oneof(words, words.map((bold) => ({ bold })), words.map((code) => ({ code })));
+  fc.assert(
+    fc.property(fc.array(fc.array(part, { maxLength: 4 }), { maxLength: 20 }), (text) => {
+      const fitted = shortenTo(text, 200);
+      expect(lengthOf(fitted)).toBeLessThanOrEqual(200);
+      expect(parseHtml(toHtml(fitted)).text).toBe(toPlain(fitted));
+    }),
+  );
+}); // biome-ignore format: one line reads better

@@ -1,5 +1,13 @@
 import { readTypes } from "../apps.ts";
-import { type Check, checkFunction, checkNode, checkPostgres, checkToken, checkTokenFile } from "../checks.ts";
+import {
+  type Check,
+  checkFunction,
+  checkNode,
+  checkNotify,
+  checkPostgres,
+  checkToken,
+  checkTokenFile,
+} from "../checks.ts";
 import { Client } from "../client.ts";
 import type { LocalCommand } from "../command.ts";
 import { CliError, exits } from "../exit.ts";
@@ -10,7 +18,7 @@ export const doctor: LocalCommand = {
   name: "doctor",
   names: "none",
   takes: [],
-  summary: "check gateway, functions, token, NAS and tools",
+  summary: "check gateway, functions, messages, token, NAS and tools",
   details: "Changes nothing. Each problem comes with its remedy.",
   async runHere(environment) {
     const { terminal } = environment;
@@ -38,6 +46,7 @@ async function checkGateway({ options, clone, home }: Environment, tell: (check:
     const answers = await Promise.all(functions.map((fn) => checkFunction(client, fn)));
     tell({ what: "gateway", ok: true, found: `${gateway.url} (${gateway.from})` });
     for (const answer of answers) tell(answer);
+    tell(await checkNotify(client));
     tell(await checkTokenFile(gateway.tokenFile));
     const served = answers.find(({ ok }) => ok);
     if (token !== undefined && served) tell(await checkToken(client, served.what));
