@@ -5,8 +5,8 @@ import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 
 const chunkBytes = 1 << 19;
-/** Chunks of a stream that are valid at the same time: consumers read ahead by one or two. */
-const ringSize = 4;
+/** Chunks of a stream that are valid at the same time: consumers read ahead by one or two, and so does the stream. */
+const ringSize = 5;
 
 /**
  * A file that is read to be proven, past the client's cache where the file system allows it: on NFS a buffered
@@ -48,15 +48,29 @@ export async function openReadBack(
   async function* stream(): AsyncGenerator<Buffer> {
     const hash = createHash("sha256");
     const ring: Buffer[] = [];
-    for (let offset = 0, index = 0; offset < size; index += 1) {
-      options.signal?.throwIfAborted();
+    const read = (index: number) => {
+      const offset = index * chunkBytes;
+      if (offset >= size) return undefined;
       ring[index % ringSize] ??= Buffer.allocUnsafeSlow(Math.min(chunkBytes, size));
       const buffer = (ring[index % ringSize] as Buffer).subarray(0, Math.min(chunkBytes, size - offset));
-      const chunk = await fill(buffer, file, path, offset);
-      hash.update(chunk);
-      offset += chunk.length;
-      options.onBytes?.(offset);
-      yield chunk;
+      const reading = fill(buffer, file, path, offset);
+      reading.catch(() => {});
+      return reading;
+    };
+    let reading = read(0);
+    try {
+      for (let index = 0, done = 0; reading; index += 1) {
+        options.signal?.throwIfAborted();
+        const chunk: Buffer = await reading;
+        // Read while this one is hashed and used.
+        reading = read(index + 1);
+        hash.update(chunk);
+        done += chunk.length;
+        options.onBytes?.(done);
+        yield chunk;
+      }
+    } finally {
+      await reading?.catch(() => {});
     }
     digest = hash.digest("hex");
   }
