@@ -211,3 +211,15 @@ export function boxContext(step: Step, run = describeRun()): RunContext<unknown>
     warn: () => {},
   };
 }
+
+/** @returns The least processor time that the work took in a dozen tries, in microseconds: what others do hardly counts. */
+export async function leastWorkUs(work: () => unknown): Promise<number> {
+  let leastUs = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 12; i++) {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    leastUs = Math.min(leastUs, user + system);
+  }
+  return leastUs;
+}

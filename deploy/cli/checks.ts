@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { count } from "../../shared/words.ts";
 import { type Client, HttpError, ProblemError } from "./client.ts";
 import { CliError, endsAll } from "./exit.ts";
-import { count } from "./format.ts";
 
 /** One finding of the doctor's. */
 export interface Check {

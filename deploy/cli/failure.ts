@@ -1,6 +1,6 @@
+import { formatAge } from "../../shared/words.ts";
 import { ProblemError } from "./client.ts";
 import { CliError } from "./exit.ts";
-import { formatAge } from "./format.ts";
 
 /**
  * A failure as lines for people: what, who is in the way, what to do.

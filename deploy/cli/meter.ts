@@ -1,5 +1,5 @@
 import type { Progress } from "../../shared/run/report.ts";
-import { formatBytes, formatDuration } from "./format.ts";
+import { formatBytes, formatDuration } from "../../shared/words.ts";
 
 const windowMs = 10_000;
 

@@ -1,5 +1,6 @@
 import type { Outcome, RunView } from "../../shared/run/report.ts";
-import { type Clock, count, formatAge, formatBytes, formatDuration, formatWhen } from "./format.ts";
+import { type Clock, count, formatAge, formatBytes, formatDuration } from "../../shared/words.ts";
+import { formatWhen } from "./format.ts";
 
 /** "Factorio", or "Factorio (second-world)" where an app's name is not its type's. */
 export const labelOf = ({ app, type, title }: { app: string; type: string; title: string }) =>

@@ -1,5 +1,6 @@
 import type { Plan } from "../../shared/run/report.ts";
-import { type Clock, formatAge, formatBytes, formatLocal, formatUtc } from "./format.ts";
+import { type Clock, formatAge, formatBytes, formatLocal } from "../../shared/words.ts";
+import { formatUtc } from "./format.ts";
 import { whenAndAge } from "./outcome.ts";
 
 export interface Decision {

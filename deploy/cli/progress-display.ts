@@ -1,5 +1,5 @@
 import type { Progress } from "../../shared/run/report.ts";
-import { formatDuration } from "./format.ts";
+import { formatDuration } from "../../shared/words.ts";
 import { describeProgress, drawBar, Meter } from "./meter.ts";
 import type { Terminal } from "./terminal.ts";
 

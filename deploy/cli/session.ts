@@ -1,7 +1,7 @@
+import type { Clock } from "../../shared/words.ts";
 import { readTypes } from "./apps.ts";
 import { Client } from "./client.ts";
 import type { Session } from "./command.ts";
-import type { Clock } from "./format.ts";
 import { findGateway, readToken } from "./gateway.ts";
 import type { Options } from "./options.ts";
 import type { Terminal } from "./terminal.ts";

@@ -1,9 +1,9 @@
 import type { RunRequest } from "../../shared/run/description.ts";
 import type { RunView } from "../../shared/run/report.ts";
+import { type Clock, formatAge } from "../../shared/words.ts";
 import type { Client } from "./client.ts";
 import { CliError, exits } from "./exit.ts";
 import { followRun } from "./follow.ts";
-import { type Clock, formatAge } from "./format.ts";
 import { describeOutcome, endedWell } from "./outcome.ts";
 import { ProgressDisplay } from "./progress-display.ts";
 import type { Terminal } from "./terminal.ts";

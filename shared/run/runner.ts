@@ -9,6 +9,7 @@ import { withDeadline } from "../nas/deadline.ts";
 import { type AppFolders, type Nas, openNas } from "../nas/nas.ts";
 import { namesIn, type RestorePoint } from "../nas/points.ts";
 import { createStep, type StepGuards } from "../step.ts";
+import { formatLocal } from "../words.ts";
 import { stoppedMark } from "./abandoned.ts";
 import { runAccept } from "./accept.ts";
 import { type AppRun, type Ended, isMirrorRun, type PointsRun } from "./app-run.ts";
@@ -96,7 +97,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       // No lock, and nothing is put in order: whoever paused it may be at work on the app.
       const outcome = finish({
         outcome: "postponed",
-        message: `${app.type.title}: postponed: paused until ${paused}`,
+        message: `${app.type.title}: postponed: paused until ${formatLocal(Date.parse(paused), config.timeZone)}`,
       });
       await settle(outcome, undefined, { folders, local, disk, ownDisk, log, publisher });
       await options.placement?.close(run.id);
@@ -230,9 +231,9 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription, config: 
     case "cleanup":
       return runCleanup(appRun);
     case "pause":
-      return runPause(appRun, request);
+      return runPause(appRun, request, config.timeZone);
     case "resume":
-      return runResume(appRun);
+      return runResume(appRun, config.timeZone);
     case "scrub":
       return runScrub(appRun, request);
     case "drill":

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { readTree } from "../../shared/testing.ts";
+import { formatLocal } from "../../shared/words.ts";
 import { layLab, places, play } from "../worlds/factorio.ts";
 import { carry } from "../worlds/run.ts";
 
@@ -23,13 +24,15 @@ const run = (request: RunRequest, authorised?: true) =>
 const backup: RunRequest = { operation: "backup", allow: [] };
 const statePath = () => join(places(folder).nas, ".keepsake/factorio/state.json");
 const pausePath = () => join(places(folder).nas, ".keepsake/factorio/pause.json");
+/** Of a pause of two hours, as people read it where this runs. */
+const end = formatLocal(Date.parse("2025-12-19T20:00:00Z"), Intl.DateTimeFormat().resolvedOptions().timeZone);
 const pause = () => run({ operation: "pause", forSeconds: 7200 }, true);
 
 test("a pause lets what schedules start end at once, with an event, and touches neither backups nor state", async () => {
   expect((await run(backup)).outcome.outcome).toBe("created");
   expect((await pause()).outcome).toMatchObject({
     outcome: "paused",
-    message: "Factorio: nothing runs by itself until 2025-12-19T20:00:00.000Z",
+    message: `Factorio: nothing runs by itself until ${end}`,
   });
   await play(folder, 2000);
   const [before, state] = [await readTree(places(folder).backups), await readFile(statePath(), "utf8")];
@@ -38,7 +41,7 @@ test("a pause lets what schedules start end at once, with an event, and touches 
     const { outcome, told, steps } = await run(request);
     expect(outcome).toMatchObject({
       outcome: "postponed",
-      message: "Factorio: postponed: paused until 2025-12-19T20:00:00.000Z",
+      message: `Factorio: postponed: paused until ${end}`,
     });
     expect(outcome.failure).toBeUndefined();
     expect(told.map(({ data }) => data)).toMatchObject([{ outcome: "postponed", operation: request.operation }]);
@@ -64,7 +67,7 @@ test("a pause leaves whoever has the token alone: a backup, and a restore", asyn
 test("resume ends a pause before its time, and says when there was none", async () => {
   await pause();
   const { outcome } = await run({ operation: "resume" }, true);
-  expect(outcome).toMatchObject({ outcome: "resumed", message: expect.stringContaining("2025-12-19T20:00:00.000Z") });
+  expect(outcome).toMatchObject({ outcome: "resumed", message: expect.stringContaining(end) });
   expect((await run(backup)).outcome.outcome).toBe("created");
   expect((await run({ operation: "resume" }, true)).outcome.message).toBe("Factorio: it was not paused");
 });

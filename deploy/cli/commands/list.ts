@@ -1,7 +1,8 @@
 import type { AppView } from "../../../shared/run/report.ts";
+import { type Clock, formatAge, formatBytes, formatDuration } from "../../../shared/words.ts";
 import { type Command, namedApp } from "../command.ts";
 import { exits } from "../exit.ts";
-import { type Clock, formatAge, formatBytes, formatDuration, formatTable, formatWhen } from "../format.ts";
+import { formatTable, formatWhen } from "../format.ts";
 import { whenAndAge } from "../outcome.ts";
 
 export const list: Command = {

@@ -1,7 +1,7 @@
 import { RetryView, TrialView } from "../../../shared/http/notify-view.ts";
+import { count } from "../../../shared/words.ts";
 import type { Command } from "../command.ts";
 import { exits } from "../exit.ts";
-import { count } from "../format.ts";
 
 const fn = "notify";
 

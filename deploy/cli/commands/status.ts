@@ -1,9 +1,10 @@
 import type { AppView } from "../../../shared/run/report.ts";
+import { type Clock, count, formatAge } from "../../../shared/words.ts";
 import { discover } from "../apps.ts";
 import type { Command } from "../command.ts";
 import { exits } from "../exit.ts";
 import { describeFailure } from "../failure.ts";
-import { type Clock, count, formatAge, formatTable, formatWhen } from "../format.ts";
+import { formatTable, formatWhen } from "../format.ts";
 
 export const status: Command = {
   name: "status",

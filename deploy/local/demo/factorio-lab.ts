@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { connectRcon } from "../../../functions/factorio/rcon.ts";
 import { newestSave } from "../../../functions/factorio/saves-folder.ts";
-import { formatBytes } from "../../cli/format.ts";
+import { formatBytes } from "../../../shared/words.ts";
 import { writeSave } from "../lab/factorio/make-save.ts";
 import { freePort } from "../lab/free-port.ts";
 import { type LabApp, placesIn, shown } from "./lab.ts";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { toFailure } from "../../../shared/failures.ts";
-import { formatDuration, formatWhen } from "../../cli/format.ts";
+import { formatDuration } from "../../../shared/words.ts";
+import { formatWhen } from "../../cli/format.ts";
 import { natsFolder } from "../gateway/nats.ts";
 import { stopNatsServer } from "../lab/nats/server.ts";
 import { claimFolder, endRuns } from "./claim.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { lookForDamage } from "../../../functions/mapshot/complete.ts";
 import { openRender } from "../../../functions/mapshot/render-folder.ts";
 import { sha256Of } from "../../../shared/nas/publish.ts";
-import { formatBytes } from "../../cli/format.ts";
+import { formatBytes } from "../../../shared/words.ts";
 import { readState } from "../lab/factorio/game.ts";
 import { writeRender } from "../lab/mapshot/make-render.ts";
 import { type LabApp, shown } from "./lab.ts";

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { sha256Of } from "../../../shared/nas/publish.ts";
-import { formatBytes } from "../../cli/format.ts";
+import { formatBytes } from "../../../shared/words.ts";
 import { freePort } from "../lab/free-port.ts";
 import { beginPull, labModels, makeStore } from "../lab/ollama/make-store.ts";
 import { type Content, type LabApp, shown } from "./lab.ts";

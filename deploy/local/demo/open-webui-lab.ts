@@ -3,7 +3,7 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { hiddenFolder } from "../../../shared/nas/nas.ts";
-import { formatBytes } from "../../cli/format.ts";
+import { formatBytes } from "../../../shared/words.ts";
 import { databaseRows, folderFiles } from "../lab/open-webui/content.ts";
 import { makeInstall } from "../lab/open-webui/make-database.ts";
 import { type Content, type LabApp, placesIn, shown } from "./lab.ts";

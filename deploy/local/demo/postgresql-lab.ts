@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import pg from "pg";
-import { formatBytes } from "../../cli/format.ts";
+import { formatBytes } from "../../../shared/words.ts";
 import { databaseContent } from "../lab/postgresql/compare.ts";
 import { fillLabDatabase, labConnection } from "../lab/postgresql/fill.ts";
 import {

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { countsAsChange } from "../../../functions/sdtd/members.ts";
 import { connectTelnet, type Telnet } from "../../../functions/sdtd/telnet.ts";
 import { walkFiles } from "../../../shared/source/walk.ts";
-import { formatBytes } from "../../cli/format.ts";
+import { formatBytes } from "../../../shared/words.ts";
 import { freePort } from "../lab/free-port.ts";
 import { dayTicks } from "../lab/sdtd/main-ttw.ts";
 import { makeGame, newGame } from "../lab/sdtd/make-game.ts";

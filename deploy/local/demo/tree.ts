@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { count, formatBytes } from "../../cli/format.ts";
+import { count, formatBytes } from "../../../shared/words.ts";
 
 interface Row {
   readonly name: string;

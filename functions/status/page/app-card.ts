@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { type Clock, count, formatDuration } from "../../../shared/words.ts";
 import type { AppStatus, CheckStatus } from "../view.ts";
 import { dayStrip } from "./day-strip.ts";
 import { command, type Html, moment, pill } from "./parts.ts";
@@ -6,7 +7,7 @@ import { restorePoints } from "./points.ts";
 import { runningNow } from "./running.ts";
 import { sizeChart } from "./size-chart.ts";
 import { lookOfApp } from "./states.ts";
-import { type Clock, count, formatAgo, formatDuration } from "./words.ts";
+import { formatAgo } from "./words.ts";
 
 /** One app: how it is, what was saved, what comes next, what is proven, and how to get it back. */
 export function appCard(app: AppStatus, clock: Clock): Html {

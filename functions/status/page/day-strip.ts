@@ -1,8 +1,9 @@
 import { html } from "hono/html";
+import { count } from "../../../shared/words.ts";
 import type { DayStatus } from "../view.ts";
 import type { Html } from "./parts.ts";
 import { days as dayWords } from "./states.ts";
-import { count, formatDay, listed } from "./words.ts";
+import { formatDay, listed } from "./words.ts";
 
 /** The days of which each one is named in the text over the strip; of more, their number. */
 const namedDays = 3;

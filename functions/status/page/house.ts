@@ -1,7 +1,8 @@
 import { html } from "hono/html";
+import { type Clock, count, formatBytes } from "../../../shared/words.ts";
 import type { StatusView } from "../view.ts";
 import { type Html, moment } from "./parts.ts";
-import { type Clock, count, formatBytes, formatFor } from "./words.ts";
+import { formatFor } from "./words.ts";
 
 /** What all apps lean on: the NAS, the news of runs, the messages to people. */
 export function house({ nas, events, notify }: Pick<StatusView, "nas" | "events" | "notify">, clock: Clock): Html {

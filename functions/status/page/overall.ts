@@ -1,5 +1,6 @@
+import { count, formatAge } from "../../../shared/words.ts";
 import type { AppStatus, Overall, StatusView } from "../view.ts";
-import { count, formatAge, formatFor, listed } from "./words.ts";
+import { formatFor, listed } from "./words.ts";
 
 /** Named one by one in the sentence; of more, their number. */
 const namedApps = 3;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { leastWorkUs } from "../../../shared/testing.ts";
 import { statusPage } from "./page.ts";
 import { app, before, condition, nowMs, point, run, runs, scenes, view } from "./testing.ts";
 
@@ -59,20 +60,10 @@ test("statusPage() draws the same few of a thousand runs as of two hundred, and 
 
 test("statusPage() with six apps and a thousand runs is little work: that of some JSON.stringify of the same", async () => {
   const big = view({ runs: runs(1000, ["factorio", "sdtd"]) });
-  const leastWork = async (work: () => unknown) => {
-    let leastMicroseconds = Infinity;
-    for (let i = 0; i < 12; i++) {
-      const before = process.cpuUsage();
-      await work();
-      const { user, system } = process.cpuUsage(before);
-      leastMicroseconds = Math.min(leastMicroseconds, user + system);
-    }
-    return leastMicroseconds;
-  };
-  const page = await leastWork(async () => (await statusPage(big, nowMs)).text());
+  const page = await leastWorkUs(async () => (await statusPage(big, nowMs)).text());
   expect(page, "microseconds of processor time").toBeLessThan(100_000);
   // About 5; one of 50 would take 30 ms where this one takes 3.
-  expect(page / (await leastWork(() => JSON.stringify(big)))).toBeLessThan(50);
+  expect(page / (await leastWorkUs(() => JSON.stringify(big)))).toBeLessThan(50);
 });
 
 test("statusPage() asks again soon while something runs, else now and then", async () => {

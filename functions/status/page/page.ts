@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { html, raw } from "hono/html";
+import { type Clock, formatAge } from "../../../shared/words.ts";
 import type { StatusView } from "../view.ts";
 import { appCard } from "./app-card.ts";
 import { house } from "./house.ts";
@@ -10,7 +11,6 @@ import { lastRuns } from "./runs.ts";
 import { script } from "./script.ts";
 import { style } from "./style.ts";
 import { levels, overview, verdict } from "./verdict.ts";
-import { type Clock, formatAge } from "./words.ts";
 
 const hashOf = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 

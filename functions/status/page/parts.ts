@@ -1,7 +1,8 @@
 import { html } from "hono/html";
+import type { Clock } from "../../../shared/words.ts";
 import { icon } from "./icons.ts";
 import type { Look } from "./states.ts";
-import { type Clock, formatAgo, formatWhen } from "./words.ts";
+import { formatAgo, formatWhen } from "./words.ts";
 
 /* Small pieces that several parts of the page are made of. */
 

@@ -1,7 +1,8 @@
 import { html } from "hono/html";
+import { type Clock, count, formatBytes, formatDuration } from "../../../shared/words.ts";
 import type { AppStatus, PointStatus } from "../view.ts";
 import { ago, command, type Html, pill } from "./parts.ts";
-import { type Clock, count, formatAgo, formatBytes, formatDuration } from "./words.ts";
+import { formatAgo } from "./words.ts";
 
 /** How to get back to the newest good restore point, and behind one line all of them as a timeline, newest first. */
 export function restorePoints(

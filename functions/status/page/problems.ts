@@ -1,8 +1,9 @@
 import { html } from "hono/html";
+import type { Clock } from "../../../shared/words.ts";
 import type { Condition } from "../view.ts";
 import { type Html, moment, pill, remedy } from "./parts.ts";
 import { severities } from "./states.ts";
-import { type Clock, formatAgo } from "./words.ts";
+import { formatAgo } from "./words.ts";
 
 /** What is wrong, since when, and the command that mends it. Nothing at all when nothing is. */
 export function problems(conditions: readonly Condition[], clock: Clock): Html {

@@ -1,7 +1,7 @@
 import { html } from "hono/html";
+import { type Clock, formatBytes, formatDuration } from "../../../shared/words.ts";
 import type { RunningStatus } from "../view.ts";
 import type { Html } from "./parts.ts";
-import { type Clock, formatBytes, formatDuration } from "./words.ts";
 
 /** A run in progress: what it does, how far it is where that is known, since when and by whom. */
 export function runningNow(running: RunningStatus, title: string, { nowMs }: Clock): Html {

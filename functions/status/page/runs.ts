@@ -1,8 +1,8 @@
 import { html } from "hono/html";
+import { type Clock, count, formatBytes, formatDuration } from "../../../shared/words.ts";
 import type { RunStatus } from "../view.ts";
 import { type Html, moment, pill } from "./parts.ts";
 import { lookOfOutcome } from "./states.ts";
-import { type Clock, count, formatBytes, formatDuration } from "./words.ts";
 
 /** Shown at once, and behind a click; whoever wants them all asks for JSON. */
 const shown = 15;

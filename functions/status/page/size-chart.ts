@@ -1,7 +1,8 @@
 import { html } from "hono/html";
+import { type Clock, formatBytes } from "../../../shared/words.ts";
 import type { AppStatus } from "../view.ts";
 import type { Html } from "./parts.ts";
-import { type Clock, dayOf, formatBytes, formatDay } from "./words.ts";
+import { dayOf, formatDay } from "./words.ts";
 
 const width = 300;
 const height = 48;

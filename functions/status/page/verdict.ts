@@ -1,9 +1,10 @@
 import { html } from "hono/html";
+import { type Clock, count, formatBytes } from "../../../shared/words.ts";
 import type { StatusView } from "../view.ts";
 import { icon } from "./icons.ts";
 import type { Html } from "./parts.ts";
 import { lookOfApp } from "./states.ts";
-import { type Clock, count, formatAgo, formatBytes } from "./words.ts";
+import { formatAgo } from "./words.ts";
 
 /* The first look: what it answers has to be there without a scroll. */
 

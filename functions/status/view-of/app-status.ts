@@ -1,5 +1,6 @@
 import type { Progress } from "../../../shared/run/report.ts";
-import { count, formatAge, formatWhen } from "../page/words.ts";
+import { count, formatAge } from "../../../shared/words.ts";
+import { formatWhen } from "../page/words.ts";
 import type { AppState, AppStatus, CheckStatus, PointStatus, RunStatus } from "../view.ts";
 import type { KnownRun } from "../watch/ledger.ts";
 import type { Knowledge, Situation } from "../watch/situation.ts";

@@ -1,4 +1,5 @@
-import { count, formatAge, formatWhen, listed } from "../page/words.ts";
+import { count, formatAge } from "../../../shared/words.ts";
+import { formatWhen, listed } from "../page/words.ts";
 import type { Found } from "./held.ts";
 import type { Knowledge, Situation } from "./situation.ts";
 

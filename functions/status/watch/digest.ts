@@ -1,5 +1,5 @@
 import { type ConditionEvent, digestEvent } from "../../../events/event.ts";
-import { count, formatAge, formatBytes } from "../page/words.ts";
+import { count, formatAge, formatBytes } from "../../../shared/words.ts";
 import type { StatusView } from "../view.ts";
 
 const dayMs = 86_400_000;
