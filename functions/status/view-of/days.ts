@@ -1,5 +1,5 @@
+import { partsIn } from "../../../shared/words.ts";
 import type { DayStatus } from "../view.ts";
-import { localTime } from "../watch/digest.ts";
 import type { Span } from "../watch/late.ts";
 import type { KnownRun } from "../watch/ledger.ts";
 import type { KnownSchedule } from "../watch/schedule-known.ts";
@@ -25,7 +25,7 @@ const rank: Record<DayStatus["state"], number> = { failed: 5, late: 4, ok: 3, un
 
 /** The last 30 days, oldest first, today last. */
 export function daysOf({ backups, lates, pauses, madeAtMs, schedule, timeZone, nowMs }: DaysInput): DayStatus[] {
-  const dayOf = (ms: number) => localTime(ms, timeZone).day;
+  const dayOf = (ms: number) => partsIn(ms, timeZone).date;
   const days = new Map<string, { state: DayStatus["state"]; runs: number }>();
   // By noon, so that an hour more or less is the same day.
   const noonMs = Date.parse(`${dayOf(nowMs)}T12:00:00Z`);

@@ -1,5 +1,6 @@
 import { type ConditionEvent, digestEvent } from "../../../events/event.ts";
-import { count, formatAge, formatBytes } from "../../../shared/words.ts";
+import { type Clock, count, formatAge, formatBytes, partsIn } from "../../../shared/words.ts";
+import { formatWhen, listed } from "../page/words.ts";
 import type { StatusView } from "../view.ts";
 
 const dayMs = 86_400_000;
@@ -16,9 +17,9 @@ export function digestDay(
   nowMs: number,
 ): string | undefined {
   if (at === "off") return undefined;
-  const { day, time } = localTime(nowMs, timeZone);
+  const { date: day, time } = partsIn(nowMs, timeZone);
   // A day that lies ahead is that of a clock that was wrong.
-  return time >= at && day !== lastDay ? day : undefined;
+  return time.slice(0, 5) >= at && day !== lastDay ? day : undefined;
 }
 
 /** What has been since yesterday, and what is wrong now. */
@@ -35,7 +36,7 @@ export function digestOf(view: StatusView, day: string): ConditionEvent {
       ...(ended("unchanged") > 0 ? [`${ended("unchanged")} unchanged`] : []),
       ...(failed > 0 ? [`${failed} failed`] : []),
       count(app.points.length, "restore point"),
-      ...provenWords(app, nowMs),
+      ...provenWords(app, { nowMs, timeZone: view.timeZone }),
     ];
     return `${app.title}: ${said.join(", ")}`;
   });
@@ -54,22 +55,10 @@ export function digestOf(view: StatusView, day: string): ConditionEvent {
   return digestEvent(data, { day, time: view.madeAt });
 }
 
-function provenWords({ points }: StatusView["apps"][number], nowMs: number): string[] {
-  const proven = points.flatMap(({ proven }) => (proven ? [Date.parse(proven.at)] : []));
-  if (proven.length === 0) return [];
-  return [`proven restorable ${formatAge(nowMs - Math.max(...proven))} ago`];
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** "2026-01-31" and "08:00". */
-export function localTime(ms: number, timeZone: string): { day: string; time: string } {
-  let format = formats.get(timeZone);
-  if (!format) {
-    const fields = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" } as const;
-    format = new Intl.DateTimeFormat("sv-SE", { timeZone, ...fields, hourCycle: "h23" });
-    formats.set(timeZone, format);
-  }
-  const [day = "", time = ""] = format.format(ms).split(" ");
-  return { day, time };
+/** Each restore point that a drill has restored, and when. */
+function provenWords({ points }: StatusView["apps"][number], clock: Clock): string[] {
+  const proven = points.flatMap(({ takenAt, proven }) =>
+    proven ? [`that of ${formatWhen(takenAt, clock)} at ${formatWhen(proven.at, clock)}`] : [],
+  );
+  return proven.length === 0 ? [] : [`proven restorable: ${listed(proven)}`];
 }

@@ -339,6 +339,13 @@ test("round() sends one digest a day at the user's time, summer and winter, also
   });
 });
 
+test("round() sends no digest of the day on which it was set up, once the digest's time has passed", async () => {
+  await lived("2026-03-27T09:30:00Z", { ...one, timeZone: "UTC", settings: { digestAt: "08:00" } });
+  await house.pass(dayMs);
+  const digests = house.nats.stored.filter(({ event }) => event.subject === "backups.digest");
+  expect(digests.map(({ event }) => event.id)).toEqual(["digest-2026-03-28"]);
+});
+
 test("view() takes less than 100 ms of processor time, page and all, with 6 apps and 1,000 runs", async () => {
   await lived();
   for (let run = 0; run < 170; run++) {

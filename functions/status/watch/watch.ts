@@ -132,7 +132,9 @@ export class Watch {
     // Written down before it is done: what is told or begun twice has the same id, or is put off.
     const day = digestDay(settings.digestAt, timeZone, this.#known.digestDay, now());
     if (day !== undefined) {
-      this.#known.queue.push({ event: digestOf(this.view(), day), posted: false });
+      // Whoever has just set it up learns nothing from a day of which nothing is known.
+      const isFirst = this.#known.roundMs === undefined;
+      if (!isFirst) this.#known.queue.push({ event: digestOf(this.view(), day), posted: false });
       this.#known.digestDay = day;
     }
     const starts = this.#chooseStarts();
