@@ -1,7 +1,7 @@
 import type { EventBus } from "../../../events/bus.ts";
 import { type Event, eventOf } from "../../../events/event.ts";
 import type { Delivery } from "../../../events/inbox.ts";
-import type { AppView, Outcome } from "../../../shared/run/report.ts";
+import type { AppView, Outcome, Progress } from "../../../shared/run/report.ts";
 import { silentLog } from "../../../shared/testing.ts";
 import { readStatusSettings } from "../settings.ts";
 import type { Answer, Gateway, NotifyAnswer } from "./ask.ts";
@@ -90,6 +90,8 @@ export class FakeHouse {
   /** What was handed to `notify` itself. */
   readonly handedIn: Event[] = [];
   notify: NotifyAnswer = { waiting: 0, parked: [], lastTold: { at: "2026-03-01T00:00:00Z" } };
+  /** What runs in progress tell of themselves, by their id. */
+  readonly progress = new Map<string, Progress>();
   space = { freeBytes: 5e12, totalBytes: 8e12 };
   /** What scrubs and drills come to; undefined: they go on. */
   checks: Partial<Record<"scrub" | "drill", Outcome["outcome"]>> = { scrub: "scrubbed", drill: "proven" };
@@ -231,7 +233,11 @@ export class FakeHouse {
         return { kind: "state", state: { function: name, type: app, apps, nas: this.space } };
       },
       askNotify: async () => (this.silent.has("notify") ? { silent: "ECONNREFUSED" } : this.notify),
-      askRun: async () => undefined,
+      askRun: async (name, id) => {
+        const progress = this.progress.get(id);
+        const common = { function: name, startedBy: "me", startedAt: new Date(this.nowMs).toISOString() };
+        return progress && { id, status: "running", operation: "backup", ...common, progress };
+      },
       start: async (name, body, token) => {
         const { operation, app } = body as { operation: string; app: string };
         const at = new Date(this.nowMs).toISOString();

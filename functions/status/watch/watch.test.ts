@@ -271,6 +271,39 @@ test("round() raises each of the other conditions once, and reports its end", as
   }
 });
 
+test("round() raises it when backups run and nothing is saved, when nothing is read back, and when no drill runs", async () => {
+  const cases: [string, object, (house: FakeHouse) => void, (house: FakeHouse) => void, number][] = [
+    ["old:factorio", {}, (house) => Object.assign(house.app("factorio"), { ends: "postponed" }), (house) => Object.assign(house.app("factorio"), { ends: "created" }), 2],
+    ["scrub-overdue:factorio", { scrubHours: 24 }, (house) => Object.assign(house, { checks: {} }) && Object.assign(house.app("factorio"), { ends: "unchanged" }), (house) => Object.assign(house.app("factorio").view.points[0] ?? {}, { scrubbedAt: new Date(house.nowMs).toISOString() }), 15],
+    ["drill-overdue:factorio", { drillDays: 7 }, (house) => Object.assign(house, { checks: {} }), (house) => void house.end("factorio", "drill", "proven"), 16],
+  ]; // biome-ignore format: a table
+  for (const [id, settings, begin, end, days] of cases) {
+    await lived(undefined, { ...one, settings });
+    begin(house);
+    await house.pass(days * dayMs, hourMs);
+    expect(house.conditions(), id).toContain(id);
+    end(house);
+    await house.pass(7 * hourMs, hourMs);
+    expect(house.conditions(), id).not.toContain(id);
+    expect(house.told().filter((told) => told.endsWith(id)), id).toEqual([`raised ${id}`, `recovered ${id}`]); // biome-ignore format: one line reads better
+    await house.watch.stop();
+  }
+});
+
+test("round() tells how far a run in progress has come", async () => {
+  await lived(undefined, one);
+  const running = { runId: "r", operation: "backup", startedBy: "me", startedAt: "2026-03-01T05:59:00Z" };
+  house.app("factorio").view.running = running;
+  house.progress.set("r", { type: "progress", at: "2026-03-01T06:00:00Z", phase: "copying", doneBytes: 1, totalBytes: 4 }); // biome-ignore format: one line reads better
+  await house.watch.round();
+  expect(house.watch.view().apps[0]?.running).toMatchObject({
+    runId: "r",
+    phase: "copying",
+    doneBytes: 1,
+    totalBytes: 4,
+  });
+});
+
 test("round() has what killed runs left put right by a run with the token, again only after a while", async () => {
   await lived(undefined, one);
   house.app("factorio").view.left = ["run backup-1 was killed before its end"];
