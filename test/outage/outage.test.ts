@@ -12,7 +12,7 @@ import { fewOrdersOf } from "./orders.ts";
 
 /*
  * Runs end while what tells of them is killed, part by part, until all of it is down, and comes back part by part. In
- * `make test` each three parts go down in each of their orders, in `make test-crash` all of them do.
+ * `make test` each three parts go down in each of their orders; `make test-crash` goes through all the orders there are.
  */
 
 const lost = ["reset after", "hang after", "slow body"] as const;
