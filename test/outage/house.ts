@@ -190,7 +190,10 @@ export async function buildHouse(folder: string): Promise<House> {
       await bus.close();
       return found;
     },
-    loseAnswer: (how) => void telegram.faults.push(how),
+    loseAnswer(how) {
+      // One after the other: hardly a message gets out in a long outage.
+      if (telegram.faults.length === 0) telegram.faults.push(how);
+    },
     messages,
     unanswered: () => [...closed, telegram].flatMap(({ unanswered }) => unanswered),
     torn: () => torn.map((killedAt) => messages().filter(({ at }) => Math.abs(at - killedAt) < momentMs)),
