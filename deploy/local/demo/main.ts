@@ -70,13 +70,13 @@ function whatNext(): string {
   const clock = { nowMs: Date.now(), timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   return `
 What to type next:
-  make up                                 serves this lab, with its schedules, until Ctrl-C; its page, which
-                                          says whether you are safe: http://127.0.0.1:8080/function/status
+  make up                                 serves this lab, with its schedules, until Ctrl-C
 and meanwhile, in another terminal:
   make list-factorio                      what you can go back to
   make restore-factorio AT='${formatWhen(clock.nowMs, clock)}'  goes back there: shows what is replaced by what, and asks
   make drill-factorio                     proves that the newest backup can be restored, in scratch space
   make help                               everything else
+The page that says whether you are safe: http://127.0.0.1:8080/function/status
 `;
 }
 
