@@ -226,7 +226,7 @@ test("swap() ends sessions that come again and again, and whoever is set aside k
         client.on("error", () => {});
         await client
           .connect()
-          .then(() => client.query("SELECT pg_sleep(0.05)"))
+          .then(() => client.query("SELECT pg_sleep(0.5)"))
           .catch(() => (met += 1));
         await client.end().catch(() => {});
       }
