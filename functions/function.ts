@@ -5,8 +5,8 @@ import { Failure } from "../shared/failures.ts";
 import { appFunction } from "../shared/http/app-function.ts";
 import type { FunctionKind } from "../shared/http/request.ts";
 import { createLog, type Logger } from "../shared/log.ts";
-import { runsFolder } from "../shared/run/abandoned.ts";
 import { localRuns } from "../shared/run/local-runs.ts";
+import { localPlace, runsFolder } from "../shared/run/place.ts";
 import type { Runs } from "../shared/run/runs.ts";
 import { bundledRunner } from "./bundle.ts";
 import { loadAppTypes } from "./types.ts";
@@ -71,7 +71,7 @@ export async function loadFunction(name: string, options: FunctionOptions): Prom
   const known = sharedRuns.get(folder);
   const runs = known ?? localRuns(folder, () => runnerCommand(config.path), natsUrl ? { NATS_URL: natsUrl } : {});
   sharedRuns.set(folder, runs);
-  const app = appFunction({ name, ...found, config, runs, log });
+  const app = appFunction({ name, ...found, config, runs, place: localPlace(config), log });
   return { fetch: async (request) => app.fetch(request) };
 }
 

@@ -5,9 +5,7 @@ import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { createLog } from "../shared/log.ts";
 import { natsUrlOf } from "../shared/nats-url.ts";
-import { runsFolder } from "../shared/run/abandoned.ts";
 import { RunDescription } from "../shared/run/description.ts";
-import { closeRun, lostRuns } from "../shared/run/local-runs.ts";
 import type { RunLine } from "../shared/run/report.ts";
 import { carryOut, type RunnerOptions } from "../shared/run/runner.ts";
 import { publisherTo } from "./publisher.ts";
@@ -43,10 +41,6 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
     tell: (line) => writeLine(line),
     signal: stop.signal,
     log,
-    placement: {
-      lost: (app) => lostRuns(runsFolder(config), app),
-      close: (id) => closeRun(runsFolder(config), id),
-    },
     ...(onStep && { onStep }),
   });
   await publisher.close();

@@ -14,6 +14,7 @@ import { type Manifest, manifestPath } from "./nas/points.ts";
 import { sha256Of } from "./nas/publish.ts";
 import type { AppRun } from "./run/app-run.ts";
 import type { RunDescription } from "./run/description.ts";
+import { localPlace } from "./run/place.ts";
 import type { Outcome } from "./run/report.ts";
 import type { AppState } from "./run/state.ts";
 import { createStep, type Step } from "./step.ts";
@@ -179,10 +180,11 @@ export const boxConfig = (path = "/srv/keepsake.yaml", text = ""): Config =>
 
 /** What a procedure is given that knows the NAS only. */
 export function boxRun(ctx: RunContext, folders: AppFolders, state: AppState = { version: 1 }): AppRun {
-  const [config] = boxConfig().apps as [AppConfig];
+  const file = boxConfig();
+  const [config] = file.apps as [AppConfig];
   const nothing = async () => {};
   const workload = { stoppedBy: async () => undefined, stop: nothing, start: nothing, release: nothing };
-  return { ctx, type: boxType, config, folders, workload, state };
+  return { ctx, type: boxType, config, folders, place: localPlace(file), workload, state };
 }
 
 /** What a context has that a test without a machine of its own does not use. */

@@ -10,6 +10,7 @@ import { listPoints, type RestorePoint } from "../nas/points.ts";
 import type { RunDescription } from "../run/description.ts";
 import { stampOf, writeDrillMemory } from "../run/drill-state.ts";
 import { takeLock } from "../run/lock.ts";
+import { localPlace } from "../run/place.ts";
 import { ownIdentity } from "../run/process-identity.ts";
 import { type Outcome, Problem, RunView, StateView } from "../run/report.ts";
 import { writeScrubMemory } from "../run/scrub-state.ts";
@@ -46,6 +47,7 @@ async function lab(settings = "") {
     end: undefined as ((run: RunDescription) => Partial<Outcome>) | undefined,
     functionOf: (name: string, kind: "backup" | "restore" | "cleanup") =>
       appFunction({
+        place: localPlace(config),
         name,
         kind,
         type: "box",

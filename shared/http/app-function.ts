@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
 import { laneOf, type Operation, type RunDescription, type RunRequest } from "../run/description.ts";
-import { lockHolder, locksOf } from "../run/lock.ts";
+import type { PlaceView } from "../run/place.ts";
 import type { RunView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
 import { runningOf, stateView } from "./app-view.ts";
@@ -25,6 +25,7 @@ export interface AppFunctionOptions {
   type: string;
   config: Config;
   runs: Runs;
+  place: PlaceView;
   log: Logger;
   now?: () => number;
 }
@@ -33,7 +34,7 @@ export interface AppFunctionOptions {
 const lookMs = 100;
 
 /** A function of an app: decides, starts or joins runs, tells; it never touches data. */
-export function appFunction({ name, kind, type, config, runs, log, now = Date.now }: AppFunctionOptions) {
+export function appFunction({ name, kind, type, config, runs, place, log, now = Date.now }: AppFunctionOptions) {
   const apps = config.apps.filter((app) => app.type.type === type);
   const nas = openNas(config.nas);
 
@@ -59,7 +60,7 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
     if (lane === "none") return undefined;
     const holder = await withDeadline("who is running", config.nasTimeoutMs, async () => {
       await nas.check();
-      return lockHolder(locksOf(nas.app(app), lane));
+      return place.lockHolder(nas.app(app), lane);
     });
     return holder && holder.state !== "gone" ? holder.run : runs.active(app, lane);
   };
@@ -175,7 +176,7 @@ export function appFunction({ name, kind, type, config, runs, log, now = Date.no
   functionApp.get("/_/ready", (c) => c.text("OK\n"));
   functionApp.post("/", (c) => post(c.req.raw));
   functionApp.get("/", async (c) => {
-    const state = await stateView(name, type, apps, config, runs, now());
+    const state = await stateView(name, type, apps, config, { runs, place, nowMs: now() });
     return wantsJson(c.req.raw) ? c.json(state) : c.text(stateText(state));
   });
   functionApp.get("/runs/:id", async (c) => {

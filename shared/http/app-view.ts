@@ -8,9 +8,9 @@ import { whatIsLeft } from "../run/abandoned.ts";
 import type { Lane, RunDescription } from "../run/description.ts";
 import { readDrillState } from "../run/drill-state.ts";
 import { readLast } from "../run/last.ts";
-import { lockHolder, locksOf } from "../run/lock.ts";
 import { countWaiting } from "../run/outbox.ts";
 import { pausedUntil } from "../run/pause.ts";
+import type { PlaceView } from "../run/place.ts";
 import { pointsOf } from "../run/points-of.ts";
 import type { AppView, PointView, StateView } from "../run/report.ts";
 import type { Runs } from "../run/runs.ts";
@@ -26,19 +26,22 @@ export async function stateView(
   type: string,
   apps: readonly AppConfig[],
   config: Config,
-  runs: Runs,
-  nowMs: number,
+  { runs, place, nowMs }: { runs: Runs; place: PlaceView; nowMs: number },
 ): Promise<StateView> {
   const nas = openNas(config.nas);
   return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
     await nas.check();
     const views: AppView[] = [];
-    for (const app of apps) views.push(await appView(app, config, runs, nowMs));
+    for (const app of apps) views.push(await appView(app, config, { runs, place, nowMs }));
     return { function: functionName, type, apps: views, nas: await freeSpace(nas.root) };
   });
 }
 
-async function appView(app: AppConfig, config: Config, runs: Runs, nowMs: number): Promise<AppView> {
+async function appView(
+  app: AppConfig,
+  config: Config,
+  { runs, place, nowMs }: { runs: Runs; place: PlaceView; nowMs: number },
+): Promise<AppView> {
   const { name, type, keep, common } = app;
   const folders = openNas(config.nas).app(name);
   const points = await pointsOf(folders, type);
@@ -47,14 +50,14 @@ async function appView(app: AppConfig, config: Config, runs: Runs, nowMs: number
   const [scrub, drill] = [await readScrubState(folders), await readDrillState(folders)];
   const [lastScrub, lastDrill] = [await readLast(folders, "scrub"), await readLast(folders, "drill")];
   const runningIn = async (lane: Exclude<Lane, "none">) => {
-    const holder = await lockHolder(locksOf(folders, lane));
+    const holder = await place.lockHolder(folders, lane);
     // A run that has just begun does not hold the lock yet.
     const run = holder && holder.state !== "gone" ? holder.run : await runs.active(name, lane);
     return run && runningOf(run);
   };
   const paused = await pausedUntil(folders, nowMs);
   const running = await runningIn("main");
-  const left = running ? [] : await whatIsLeft(config, folders);
+  const left = running ? [] : await whatIsLeft(app, config, place);
   const checking = [await runningIn("scrub"), await runningIn("drill")].filter((run) => run !== undefined);
   return {
     app: name,

@@ -4,6 +4,7 @@ import type { Failure } from "../failures.ts";
 import type { MirrorType } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { RunDescription } from "./description.ts";
+import type { Place } from "./place.ts";
 import type { Outcome } from "./report.ts";
 import type { AppState } from "./state.ts";
 import type { Workload } from "./workload.ts";
@@ -14,6 +15,8 @@ export interface AppRun<Type extends AnyAppType = AnyAppType> {
   readonly type: Type;
   readonly config: AppConfig;
   readonly folders: AppFolders;
+  /** Where the run is carried out. */
+  readonly place: Place;
   readonly workload: Workload;
   /** As the run before left it; what this run returns in `Result.state` is written once the outcome is recorded. */
   readonly state: AppState;

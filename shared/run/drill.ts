@@ -9,9 +9,7 @@ import { resolveAt } from "./at.ts";
 import type { RunRequest } from "./description.ts";
 import { nextPoint } from "./drill-choice.ts";
 import { type DrillMemory, readDrillMemory, stampOf, writeDrillMemory } from "./drill-state.ts";
-import { lockHolder, locksOf, takeLock } from "./lock.ts";
 import { pointsOf } from "./points-of.ts";
-import { ownIdentity } from "./process-identity.ts";
 import { describePoint, openVerified } from "./restore.ts";
 import { scrubFiles } from "./scrub-files.ts";
 import { readFileBack } from "./scrub-read.ts";
@@ -86,8 +84,8 @@ async function clearScratch(
 
 /** Removes what a drill that was killed has left on this machine, unless another one is at work there by now. */
 export async function removeLeftDrill(run: AppRun, root: string): Promise<void> {
-  const { ctx, folders, type } = run;
-  const lock = await takeLock(locksOf(folders, "drill"), ctx.run, await ownIdentity(), ctx.disk).catch((error) => {
+  const { ctx, folders, place, type } = run;
+  const lock = await place.takeLock(folders, "drill", ctx.run, ctx.disk).catch((error) => {
     if (toFailure(error).code !== "app_busy") throw error;
   });
   if (!lock) return;
@@ -152,7 +150,7 @@ async function judge(
   const { ctx, type } = run;
   if (ownFailures.has(failure.code)) throw failure;
   if (await isReplaced(run, point)) return inconclusive(run, point, replacedMeanwhile(point));
-  if (isMirrorRun(run) && (await lockHolder(run.folders.locks))) {
+  if (isMirrorRun(run) && (await run.place.lockHolder(run.folders, "main"))) {
     return inconclusive(run, point, new Failure("source_changing", `a backup is at work on ${point.id}`));
   }
   if (hindrances.has(failure.code)) {

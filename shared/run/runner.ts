@@ -10,28 +10,26 @@ import { type AppFolders, type Nas, openNas } from "../nas/nas.ts";
 import { namesIn, type RestorePoint } from "../nas/points.ts";
 import { createStep, type StepGuards } from "../step.ts";
 import { formatLocal } from "../words.ts";
-import { stoppedMark } from "./abandoned.ts";
 import { runAccept } from "./accept.ts";
 import { type AppRun, type Ended, isMirrorRun, type PointsRun } from "./app-run.ts";
 import { runBackup } from "./backup.ts";
 import { type Lane, laneOf, type RunDescription } from "./description.ts";
 import { removeLeftDrill, runDrill } from "./drill.ts";
 import { writeLast } from "./last.ts";
-import { type Lock, locksOf, takeLock } from "./lock.ts";
+import type { Lock } from "./lock.ts";
 import { mend, mendChecks } from "./mend.ts";
 import { runCleanup, runMirror } from "./mirror.ts";
 import { localOutbox } from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
 import { pausedUntil, runPause, runResume, waitsInPause } from "./pause.ts";
 import { runPin } from "./pin.ts";
+import { localPlace, type Place } from "./place.ts";
 import { pointsOf } from "./points-of.ts";
-import { ownIdentity } from "./process-identity.ts";
 import type { Outcome, RunLine } from "./report.ts";
 import { runPlan, runRestore, runUndo } from "./restore.ts";
 import { runScrub } from "./scrub.ts";
 import { recordAbandoned, settle } from "./settle.ts";
 import { type AppState, readState } from "./state.ts";
-import { commandWorkload } from "./workload.ts";
 
 export interface RunnerOptions {
   config: Config;
@@ -43,8 +41,8 @@ export interface RunnerOptions {
   /** Aborting it, with a Failure as reason, ends the run with an outcome. */
   signal: AbortSignal;
   log: Logger;
-  /** Where runs that died before they held the lock are known, and closed once their outcome is on record. */
-  placement?: { lost(app: string): Promise<RunDescription[]>; close(id: string): Promise<void> };
+  /** Where it is carried out; this machine when absent. */
+  place?: Place;
   now?: () => number;
   onStep?: StepGuards["onStep"];
 }
@@ -56,6 +54,7 @@ export interface RunnerOptions {
 export async function carryOut(run: RunDescription, options: RunnerOptions): Promise<Outcome> {
   const { config, tell, log, publisher, signal, onStep } = options;
   const now = options.now ?? Date.now;
+  const place = options.place ?? localPlace(config);
   const app = config.apps.find(({ name }) => name === run.app);
   const guards: { fence?: () => Promise<void> } = {};
   const step = createStep({ fence: async () => guards.fence?.(), ...(onStep && { onStep }) });
@@ -100,12 +99,12 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
         message: `${app.type.title}: postponed: paused until ${formatLocal(Date.parse(paused), config.timeZone)}`,
       });
       await settle(outcome, undefined, { folders, local, disk, ownDisk, log, publisher });
-      await options.placement?.close(run.id);
+      await place.close(run.id);
       tell(outcome);
       return outcome;
     }
     if (lane !== "none") {
-      lock = await takeLock(locksOf(folders, lane), run, await ownIdentity(), disk);
+      lock = await place.takeLock(folders, lane, run, disk);
       guards.fence = lock.fence;
       // A killed run may have left its own.
       await removeScratch(scratchOf(config, run.app, lane), ownDisk);
@@ -122,15 +121,10 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       scratch,
       pointsOf: (name) => pointsOfApp(config, nas, name),
     });
-    const workload = commandWorkload({
-      app: app.name,
-      commands: app.common.workload,
-      markPath: stoppedMark(config, app.name),
-      disk: ownDisk,
-      step,
-    });
+    const workload = place.workload(app, { ownDisk, step });
     const appRun: AppRun = {
       ctx,
+      place,
       type: app.type,
       config: app,
       folders,
@@ -142,7 +136,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     if (lane === "none") {
       const result = await carryOutOperation(appRun, run, config);
       const outcome = finish(result);
-      await options.placement?.close(run.id);
+      await place.close(run.id);
       tell(outcome);
       return outcome;
     }
@@ -151,7 +145,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       if (lane === "main") mended.push(...(await mend(appRun)));
       else await mendChecks(lane, folders, disk);
     } finally {
-      const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...((await options.placement?.lost(app.name)) ?? [])];
+      const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...(await place.lost(app.name))];
       for (const killed of lost) {
         // A run of the main lane that was killed is told of by one that has put in order what it left.
         const isOurs = lane === "main" || laneOf(killed.request.operation) === lane;
@@ -159,7 +153,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
         if (lane === "main" && killed.request.operation === "drill")
           await removeLeftDrill(appRun, drillsOf(app, config));
         if (laneOf(killed.request.operation) !== "none") await recordAbandoned(appRun, killed, now);
-        await options.placement?.close(killed.id);
+        await place.close(killed.id);
       }
     }
     const result = await carryOutOperation(appRun, run, config);
@@ -185,8 +179,8 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       await writeLast(folders, lane, outcome, disk).catch((error) => log.warn({ err: error }, "the page is not told"));
     }
   }
-  await options.placement
-    ?.close(run.id)
+  await place
+    .close(run.id)
     .catch((error) => log.warn({ err: error }, "the run could not be closed; the next one looks at it again"));
   await lock
     ?.release()

@@ -3,7 +3,6 @@ import { clearMark, type DamageMark, isMarked, markDamage, readMarks } from "../
 import { namesIn, readManifests } from "../nas/points.ts";
 import type { AppRun, Ended } from "./app-run.ts";
 import type { RunRequest } from "./description.ts";
-import { lockHolder } from "./lock.ts";
 import { paced } from "./pace.ts";
 import { pointsOf } from "./points-of.ts";
 import { type ScrubFile, scrubFiles } from "./scrub-files.ts";
@@ -160,8 +159,8 @@ async function confirm(
 }
 
 /** Changes with every run of the main lane; undefined while one is at work, or was killed and is to be put in order. */
-async function restMark({ folders }: AppRun): Promise<string | undefined> {
-  if (await lockHolder(folders.locks)) return undefined;
+async function restMark({ folders, place }: AppRun): Promise<string | undefined> {
+  if (await place.lockHolder(folders, "main")) return undefined;
   return (await namesIn(folders.locks)).sort().join(" ");
 }
 

@@ -15,6 +15,7 @@ import { openNas } from "../../shared/nas/nas.ts";
 import { findAbandoned } from "../../shared/run/abandoned.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { hasOutcome } from "../../shared/run/outbox.ts";
+import { localPlace } from "../../shared/run/place.ts";
 import { describeRun, runKilled } from "../crash/kill.ts";
 import { factorioServer, layLab, places, play } from "../worlds/factorio.ts";
 
@@ -59,7 +60,7 @@ test("an app that a killed restore left stopped is brought back by the gateway, 
   await expect(control("status")).rejects.toThrow();
 
   const config = await loadConfig(configPath, await loadAppTypes());
-  expect(await findAbandoned(config)).toEqual(["factorio"]);
+  expect(await findAbandoned(config, localPlace(config))).toEqual(["factorio"]);
   const backup = await loadFunction("backup-factorio", { configPath, log });
   const server = serve({
     hostname: "127.0.0.1",
@@ -79,5 +80,8 @@ test("an app that a killed restore left stopped is brought back by the gateway, 
   await control("status");
   expect((await readState(join(saves, "_autosave1.zip"))).tick).toBe(2000);
   await expect(access(join(saves, "homelab.zip"))).rejects.toThrow();
-  await vi.waitFor(async () => expect(await findAbandoned(config)).toEqual([]), { timeout: 20_000, interval: 100 });
+  await vi.waitFor(async () => expect(await findAbandoned(config, localPlace(config))).toEqual([]), {
+    timeout: 20_000,
+    interval: 100,
+  });
 });

@@ -2,6 +2,7 @@ import type { Config } from "../../../shared/config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { withDeadline } from "../../../shared/nas/deadline.ts";
 import { findAbandoned } from "../../../shared/run/abandoned.ts";
+import { localPlace } from "../../../shared/run/place.ts";
 
 export interface ReconcileOptions {
   readonly config: Config;
@@ -18,8 +19,10 @@ export interface ReconcileOptions {
  * @returns Ends it.
  */
 export function startReconcile({ config, gatewayUrl, token, log, everyMs = 60_000 }: ReconcileOptions): () => void {
+  const place = localPlace(config);
   const look = async () => {
-    for (const app of await withDeadline("what killed runs left", config.nasTimeoutMs, () => findAbandoned(config))) {
+    const abandoned = () => findAbandoned(config, place);
+    for (const app of await withDeadline("what killed runs left", config.nasTimeoutMs, abandoned)) {
       const type = config.apps.find(({ name }) => name === app)?.type;
       log.info({ app }, "a killed run left something; a run puts it right");
       const response = await fetch(`${gatewayUrl}/function/${type?.verb ?? "backup"}-${type?.type}`, {

@@ -1,0 +1,66 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import type { AppConfig, Config } from "../config.ts";
+import type { Disk } from "../disk.ts";
+import type { AppFolders } from "../nas/nas.ts";
+import type { Step } from "../step.ts";
+import type { Lane, RunDescription } from "./description.ts";
+import { closeRun, lostRuns } from "./local-runs.ts";
+import { type Holder, type Lock, lockHolder, locksOf, takeLock } from "./lock.ts";
+import { ownIdentity } from "./process-identity.ts";
+import { commandWorkload, type Workload } from "./workload.ts";
+
+/** What a place knows of its runs. Read only. */
+export interface PlaceView {
+  /** Who holds the lock of an app's lane; undefined when nobody does. A holder that is gone left its run unfinished. */
+  lockHolder(folders: AppFolders, lane: Exclude<Lane, "none">): Promise<Holder | undefined>;
+  /** Whether a run has stopped the app and not brought it back. */
+  isStopped(app: AppConfig): Promise<boolean>;
+  /** Runs of an app whose runner died before the outcome was on record, the lock taken or not. */
+  lost(app: string): Promise<RunDescription[]>;
+}
+
+/** The place where runs are carried out, as a runner needs it: this machine, or a cluster. */
+export interface Place extends PlaceView {
+  /**
+   * Takes the lock, at once or not at all.
+   * @throws {Failure} `app_busy`, naming who is running and since when.
+   */
+  takeLock(folders: AppFolders, lane: Exclude<Lane, "none">, run: RunDescription, disk: Disk): Promise<Lock>;
+  /** The app's server. `ownDisk` writes what this place remembers of it. */
+  workload(app: AppConfig, with_: { ownDisk: Disk; step: Step }): Workload;
+  /** To be called by a runner once its outcome is on record. */
+  close(runId: string): Promise<void>;
+}
+
+/** This machine: locks are files on the NAS, servers are stopped by command lines. */
+export function localPlace(config: Config): Place {
+  const runs = runsFolder(config);
+  return {
+    lockHolder: (folders, lane) => lockHolder(locksOf(folders, lane)),
+    takeLock: async (folders, lane, run, disk) => takeLock(locksOf(folders, lane), run, await ownIdentity(), disk),
+    isStopped: ({ name }) => exists(stoppedMark(config, name)),
+    workload: ({ name, common }, { ownDisk, step }) =>
+      commandWorkload({
+        app: name,
+        commands: common.workload,
+        markPath: stoppedMark(config, name),
+        disk: ownDisk,
+        step,
+      }),
+    lost: (app) => lostRuns(runs, app),
+    close: (id) => closeRun(runs, id),
+  };
+}
+
+/** Where runs of this machine have their folders. */
+export const runsFolder = (config: Config) => join(config.state, "runs");
+
+/** Where this machine remembers that it stopped an app. */
+const stoppedMark = (config: Config, app: string) => join(config.state, "workloads", app, "stopped.json");
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
