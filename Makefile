@@ -79,6 +79,12 @@ unpin-%: tools FORCE ## leave it to the retention again: AT=
 accept-%: tools FORCE ## take the app's present data for the right one, so that backups go on
 	@exec $(CLI) accept '$*'
 
+adopt: tools ## take over what another system has put on the NAS: read, proven, nothing moved
+	@exec $(CLI) adopt --all
+
+adopt-%: tools FORCE
+	@exec $(CLI) adopt '$*'
+
 cleanup-%: tools FORCE ## remove what nothing refers to any more (Mapshot)
 	@exec $(CLI) cleanup '$*'
 
@@ -114,4 +120,4 @@ help-%: tools FORCE
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup setup-test tools demo up test test-crash test-memory bench check init-nas backup-all restore-all status test-telegram retry-parked doctor FORCE
+.PHONY: help setup setup-test tools demo up test test-crash test-memory bench check init-nas backup-all restore-all adopt status test-telegram retry-parked doctor FORCE

@@ -31,7 +31,7 @@ test("eventOf() tells every outcome under the subject that it belongs to", () =>
   const wanted = {
     created: "backups.completed", unchanged: "backups.completed", restored: "backups.restored", refused: "backups.refused",
     failed: "backups.failed", interrupted: "backups.failed", cancelled: "backups.cancelled", undone: "backups.changed",
-    pinned: "backups.changed", unpinned: "backups.changed", accepted: "backups.changed", flushed: "backups.changed",
+    pinned: "backups.changed", unpinned: "backups.changed", accepted: "backups.changed", adopted: "backups.changed", flushed: "backups.changed",
     proven: "backups.proven", scrubbed: "backups.proven", inconclusive: "backups.inconclusive",
   }; // biome-ignore format: a table
   for (const [name, subject] of Object.entries(wanted)) {

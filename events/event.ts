@@ -22,7 +22,7 @@ export const subjects = {
   /** Cancelled by a person. */
   cancelled: "backups.cancelled",
   restored: "backups.restored",
-  /** Pinned, unpinned, accepted, undone. */
+  /** Pinned, unpinned, accepted, undone, adopted. */
   changed: "backups.changed",
   /** A drill that proved a restore point, or a scrub that found all well. */
   proven: "backups.proven",

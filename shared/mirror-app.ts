@@ -1,6 +1,6 @@
 import type { Facts, RunContext, Source, TypeBase } from "./app.ts";
 import type { Manifest } from "./nas/points.ts";
-import type { Outcome } from "./run/report.ts";
+import type { Adoption, Outcome } from "./run/report.ts";
 
 /** An app whose one backup is a tree of files on the NAS that follows the data: its newest state only. */
 export interface MirrorType<Settings, Src extends MirrorSource = MirrorSource> extends TypeBase<Settings> {
@@ -55,6 +55,8 @@ export interface MirrorApp<Settings, Src extends MirrorSource = MirrorSource> {
    * @returns What was removed, for people: paths.
    */
   cleanup?(ctx: RunContext<Settings>, published: PublishedMirror): Promise<string[]>;
+  /** Reads what another system has left at `root` on the NAS, and says what of it is whole. Changes nothing. */
+  survey?(ctx: RunContext<Settings>, root: string): Promise<Adoption>;
 }
 
 export interface MirrorPlan {

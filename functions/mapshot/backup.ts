@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunContext } from "../../shared/app.ts";
-import { Failure } from "../../shared/failures.ts";
+import { Failure, toFailure } from "../../shared/failures.ts";
 import type { MirrorApp, MirrorPlan, MirrorUnit, PublishedMirror } from "../../shared/mirror-app.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
 import type { MapshotSource, Settings } from "./app.ts";
@@ -42,6 +42,14 @@ export const backup: MirrorApp<Settings, MapshotSource> = {
   },
 
   cleanup: cleanUp,
+
+  async survey({ settings: { emptyTiles }, signal }, root) {
+    const render = await openRender(root, "backup_damaged").catch((error) => toFailure(error));
+    if (render instanceof Failure) return { proven: [], unproven: [{ file: pageName, why: render.message }] };
+    const { damage, tiles } = await lookForDamage(render, { emptyTiles, signal });
+    if (damage) return { proven: [], unproven: [{ file: unitOf(render), why: `${damage.file}: ${damage.why}` }] };
+    return { proven: [`${unitOf(render)} (${tiles} tiles)`], unproven: [] };
+  },
 };
 
 /** Renders when the game has a newer backup than the one that was rendered. */

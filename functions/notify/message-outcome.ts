@@ -16,6 +16,7 @@ const ends: Readonly<Record<string, { words: string; urgency: Message["urgency"]
   pinned: { words: "Pinned", urgency: "good" },
   unpinned: { words: "Unpinned", urgency: "good" },
   accepted: { words: "Accepted", urgency: "good" },
+  adopted: { words: "Taken over", urgency: "good" },
   flushed: { words: "Sent what had waited", urgency: "info" },
   cleaned: { words: "Cleaned up", urgency: "good" },
   paused: { words: "Paused", urgency: "info" },
@@ -34,6 +35,7 @@ const bad: ReadonlySet<string> = new Set(["refused", "failed", "cancelled", "int
 const operations: Readonly<Record<string, string>> = {
   undo: "undoing the restore",
   accept: "accepting the data",
+  adopt: "taking over what was there",
   scrub: "reading back the backups",
   drill: "restore drill",
   flush: "sending what had waited",

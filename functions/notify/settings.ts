@@ -8,7 +8,7 @@ import { Failure } from "../../shared/failures.ts";
 
 /** What an event is, for whoever says how it shall be told: how its run ended, or what the watch has found. */
 export const kinds = [
-  "created", "unchanged", "postponed", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "cleaned",
+  "created", "unchanged", "postponed", "restored", "undone", "pinned", "unpinned", "accepted", "adopted", "flushed", "cleaned",
   "paused", "resumed", "planned", "proven", "scrubbed", "inconclusive", "refused", "failed", "cancelled", "interrupted",
   "late", "raised", "recovered", "digest",
 ] as const; // biome-ignore format: one group a line reads better

@@ -4,6 +4,7 @@ import type { MirrorApp, MirrorFile } from "../../shared/mirror-app.ts";
 import type { OllamaSource, Settings } from "./app.ts";
 import { removeExpired } from "./cleanup.ts";
 import { examineStore } from "./examine.ts";
+import { surveyModels } from "./survey.ts";
 
 export const backup: MirrorApp<Settings, OllamaSource> = {
   examine: examineStore,
@@ -21,6 +22,7 @@ export const backup: MirrorApp<Settings, OllamaSource> = {
   },
 
   cleanup: removeExpired,
+  survey: surveyModels,
 };
 
 /** First, because a manifest is worth nothing without them; and while Ollama runs, because they never change. */

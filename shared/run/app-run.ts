@@ -42,7 +42,16 @@ export interface Result
   extends Partial<
     Pick<
       Outcome,
-      "point" | "previousSizeBytes" | "removed" | "announces" | "pointCount" | "plan" | "restoredTo" | "scrub" | "drill"
+      | "point"
+      | "previousSizeBytes"
+      | "removed"
+      | "announces"
+      | "pointCount"
+      | "plan"
+      | "restoredTo"
+      | "scrub"
+      | "drill"
+      | "adoption"
     >
   > {
   readonly outcome: Outcome["outcome"];

@@ -27,6 +27,8 @@ export const BackupRequest = z.discriminatedUnion("operation", [
   z.strictObject({ operation: z.literal("unpin"), app, at: at.unwrap(), timeZone }),
   z.strictObject({ operation: z.literal("accept"), app }),
   z.strictObject({ operation: z.literal("flush"), app }),
+  /** Takes over what another system has put on the NAS. */
+  z.strictObject({ operation: z.literal("adopt"), app }),
   /** Until its end, or a resume, only what carries the token runs: for an upgrade, for a move. */
   z.strictObject({
     operation: z.literal("pause"),

@@ -133,7 +133,7 @@ export async function mendCutShort(
 }
 
 /** Whether a file under history/ or pinned/ has the same content. */
-async function isInHistory(
+export async function isInHistory(
   { history, pinned }: AppFolders,
   { naming }: Artefact,
   path: string,

@@ -55,7 +55,7 @@ export type Plan = z.infer<typeof Plan>;
 /** How runs end. The first group went well, the second did not. */
 export const goodOutcomes = [
   "created", "unchanged", "postponed", "restored", "undone", "pinned", "unpinned", "accepted", "flushed", "cleaned", "planned",
-  "scrubbed", "proven", "paused", "resumed",
+  "scrubbed", "proven", "paused", "resumed", "adopted",
 ] as const; // biome-ignore format: one line reads better
 /** A drill that could not tell: nothing is known to be wrong, and nothing was proven. */
 export const openOutcomes = ["inconclusive"] as const;
@@ -97,6 +97,15 @@ export const DrillFinding = z.object({
 });
 export type DrillFinding = z.infer<typeof DrillFinding>;
 
+/** What another system had put on the NAS. */
+export const Adoption = z.object({
+  /** Files, or parts of a mirror, that were read and found whole. */
+  proven: z.array(z.string()),
+  /** What nobody can vouch for, and why; it is left as it is. */
+  unproven: z.array(z.object({ file: z.string(), why: z.string() })),
+});
+export type Adoption = z.infer<typeof Adoption>;
+
 export const Outcome = z.object({
   type: z.literal("outcome"),
   runId: z.string(),
@@ -128,6 +137,7 @@ export const Outcome = z.object({
   restoredTo: z.string().optional(),
   scrub: ScrubFinding.optional(),
   drill: DrillFinding.optional(),
+  adoption: Adoption.optional(),
   /** What this run put in order that an earlier one had left: a rolled back restore, removed staging, a started app. */
   mended: z.array(z.string()).optional(),
   warnings: z.array(z.string()),

@@ -168,7 +168,8 @@ export async function openVerified(
   }
 }
 
-async function openPoint(
+/** The files of a point, open. The caller closes them. */
+export async function openPoint(
   { ctx }: AppRun,
   point: RestorePoint,
   onBytes: (done: number, total: number) => void,

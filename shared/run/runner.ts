@@ -11,6 +11,7 @@ import { namesIn, type RestorePoint } from "../nas/points.ts";
 import { createStep, type StepGuards } from "../step.ts";
 import { formatLocal } from "../words.ts";
 import { runAccept } from "./accept.ts";
+import { runAdopt } from "./adopt.ts";
 import { type AppRun, type Ended, isMirrorRun, type PointsRun } from "./app-run.ts";
 import { runBackup } from "./backup.ts";
 import { type Lane, laneOf, type RunDescription } from "./description.ts";
@@ -222,6 +223,8 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription, config: 
       return runPin(appRun, request);
     case "accept":
       return runAccept(appRun);
+    case "adopt":
+      return runAdopt(appRun);
     case "cleanup":
       return runCleanup(appRun);
     case "pause":

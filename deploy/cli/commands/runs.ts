@@ -8,12 +8,13 @@ import { startAndWatch, tell, watch } from "../watch.ts";
 
 const exitOf = (well: boolean) => (well ? exits.ok : exits.failed);
 
-export const backup: Command = {
-  name: "backup",
+/** A command that is one run of the backup function for each app; a failure does not stop the ones after it. */
+const eachOf = (
+  about: Pick<Command, "name" | "takes" | "summary" | "details">,
+  request: (app: string, session: Session) => RunRequest,
+): Command => ({
+  ...about,
   names: "some",
-  takes: ["all", "allow"],
-  summary: "back up apps, now",
-  details: "One after the other; a failure does not stop the ones after it.",
   async run(session) {
     const { client, types, options, terminal } = session;
     const found = await discover(client, types);
@@ -26,17 +27,38 @@ export const backup: Command = {
     }
     let well = failed.length === 0;
     for (const app of apps) {
-      const end = await backupOne(session, app);
+      const end = await runOne(session, app, request(app.view.app, session));
       ends.push({ app: app.view.app, end: end.status });
       well &&= end.well;
     }
     if (ends.length > 1) terminal.out(summarise(ends));
     return exitOf(well);
   },
-};
+});
 
-async function backupOne(session: Session, app: App): Promise<{ status: string; well: boolean }> {
-  const request: RunRequest = { operation: "backup", app: app.view.app, allow: [...session.options.allow] };
+export const backup = eachOf(
+  {
+    name: "backup",
+    takes: ["all", "allow"],
+    summary: "back up apps, now",
+    details: "One after the other; a failure does not stop the ones after it.",
+  },
+  (app, { options }) => ({ operation: "backup", app, allow: [...options.allow] }),
+);
+
+export const adopt = eachOf(
+  {
+    name: "adopt",
+    takes: ["all"],
+    summary: "read what another system has put on the NAS, and take over what is sound",
+    details:
+      "Its files then count, are scrubbed and drilled like those of Keepsake. What cannot be vouched for is named and left.\n" +
+      "Nothing outside of the hidden folder .keepsake is changed.",
+  },
+  (app) => ({ operation: "adopt", app }),
+);
+
+async function runOne(session: Session, app: App, request: RunRequest): Promise<{ status: string; well: boolean }> {
   try {
     const run = await startAndWatch(session, targetOf(app, app.backup), request);
     return { status: run.status, well: endedWell(run) };
