@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { KubernetesDefaults } from "./cluster/settings.ts";
 import type { Disk, Written } from "./disk.ts";
 import type { FailureCode } from "./failures.ts";
 import type { Logger } from "./log.ts";
@@ -29,6 +30,8 @@ export interface TypeBase<Settings> {
   readonly settings: z.ZodType<Settings>;
   /** Where the data is, written the same way for the same data: no two apps may have it in one place. */
   place?(settings: Settings): string;
+  /** Where an app of this type is on the asker's cluster. */
+  readonly kubernetes?: KubernetesDefaults;
   /** What its backup function is called: `<verb>-<type>`. "backup" when absent. */
   readonly verb?: "backup" | "render";
   loadRestore(): Promise<RestoreApp<Settings>>;

@@ -84,6 +84,66 @@ apps: { box: { folder: ./data, workload: { stop: a, start: b, status: c } } }`);
   });
 });
 
+const crateOnCluster = {
+  ...crate,
+  kubernetes: {
+    namespace: "crates",
+    claim: "crates-data",
+    workload: { name: "crate" },
+    user: "845:845",
+    companion: { image: "tool:1", memory: "1Gi" },
+  },
+};
+
+test("parseConfig() knows where an app is on a cluster: what its settings say, else what its type says", () => {
+  const { cluster, apps } = parseConfig(
+    `
+cluster: { image: example.org/keepsake:2 }
+apps:
+  crate: { folder: /srv/crate }
+  crate-two:
+    type: crate
+    folder: /srv/crate
+    kubernetes: { claim: other, user: "1000:100", workload: { kind: StatefulSet, selector: app=crate }, companion: { memory: 2Gi } }
+`,
+    path,
+    [crateOnCluster],
+  );
+  expect(cluster).toMatchObject({ image: "example.org/keepsake:2", functionNamespace: "openfaas-fn" });
+  expect(apps.map(({ kubernetes }) => kubernetes)).toEqual([
+    {
+      namespace: "crates",
+      claim: "crates-data",
+      workload: { kind: "Deployment", name: "crate" },
+      user: { uid: 845, gid: 845 },
+      companion: { image: "tool:1", memory: "1Gi" },
+    },
+    {
+      namespace: "crates",
+      claim: "other",
+      workload: { kind: "StatefulSet", selector: "app=crate" },
+      user: { uid: 1000, gid: 100 },
+      companion: { image: "tool:1", memory: "2Gi" },
+    },
+  ]);
+  expect(parse("").cluster).toBeUndefined();
+});
+
+test("parseConfig() refuses two apps of one place in one claim, and an app of which nobody knows the namespace", () => {
+  const two = (more: string) => () =>
+    parseConfig(`${more}\napps: { crate: {}, crate-two: { type: crate, kubernetes: { user: "1:1" } } }`, path, [
+      crateOnCluster,
+    ]);
+  const placed = { ...crateOnCluster, place: box.place };
+  expect(() => parseConfig("cluster: {}\napps: { crate: {}, crate-two: { type: crate } }", path, [placed])).toThrow(
+    /crate-two: data of its own is wanted, is that of "crate" \(claim crates\/crates-data, /,
+  );
+  expect(two("cluster: {}")).not.toThrow();
+  expect(() => parseConfig("cluster: {}", path, [box])).toThrow(/apps\.box\.kubernetes\.namespace: the namespace/);
+  const both = "apps: { box: { kubernetes: { workload: { name: a, selector: b=c } } } }";
+  expect(() => parseConfig(both, path, [box])).toThrow(/kubernetes\.workload: one of name and selector/);
+});
+
 test("parseConfig() names every mistake at once, wherever it stands", () => {
   const named = mistakes(`
 nass: /mnt

@@ -1,23 +1,17 @@
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { type AnyAppType, isMirror } from "./app.ts";
+import { ClusterSettings, type Kubernetes, KubernetesSettings } from "./cluster/settings.ts";
 import { Failure } from "./failures.ts";
+import { Owner } from "./owner.ts";
 import { AppName } from "./run/description.ts";
 
 const mode = z
   .string()
   .regex(/^0?[0-7]{3}$/, 'an octal mode such as "0644"')
   .transform((text) => Number.parseInt(text, 8));
-
-const owner = z
-  .string()
-  .regex(/^\d+:\d+$/, 'numbers as "uid:gid"')
-  .transform((text) => {
-    const [uid, gid] = text.split(":").map(Number);
-    return { uid: uid as number, gid: gid as number };
-  });
 
 function isTimeZone(name: string): boolean {
   try {
@@ -57,6 +51,8 @@ const common = {
   /** Where a drill restores to; `drills` in this machine's own folder when absent. It takes the room of the app. */
   drillFolder: z.string().optional(),
   workload: Workload.optional(),
+  /** Where the app is on a cluster; what is absent is as its type says. */
+  kubernetes: KubernetesSettings.optional(),
 };
 export const CommonSettings = z.strictObject(common);
 
@@ -67,6 +63,8 @@ export interface AppConfig {
   readonly keep: number;
   readonly common: z.infer<typeof CommonSettings>;
   readonly settings: unknown;
+  /** Where it is on a cluster; always there when the configuration is a cluster's. */
+  readonly kubernetes?: Kubernetes;
 }
 
 /** keepsake.yaml without what stands under an app's name. */
@@ -80,7 +78,7 @@ export const ConfigFile = z.strictObject({
       path: z.string().default("/volume/567898ba-8471-4adb-9be9-d3e1f96fa7ba/.srv/.unifi-drive/K3sStorage/.data"),
     })
     .prefault({}),
-  nasOwner: owner.optional(),
+  nasOwner: Owner.optional(),
   nasFileMode: mode.default(0o644),
   nasDirMode: mode.default(0o755),
   /** How long a look at the NAS may take before it counts as away, in seconds. */
@@ -93,6 +91,8 @@ export const ConfigFile = z.strictObject({
   timeZone: z.string().refine(isTimeZone, 'a time zone such as "Europe/Berlin"').optional(),
   /** Where events go, `nats://host:4222`; NATS_URL wins. Without either they are only logged. */
   nats: z.string().optional(),
+  /** On a cluster, be it empty: runs are Jobs. */
+  cluster: ClusterSettings.optional(),
   /** What `notify` and `status` parse themselves: nobody else has to know their settings. */
   notify: z.record(z.string(), z.unknown()).optional(),
   status: z.record(z.string(), z.unknown()).optional(),
@@ -112,6 +112,7 @@ export interface Config {
   readonly secrets: string;
   readonly timeZone: string;
   readonly nats?: string;
+  readonly cluster?: ClusterSettings;
   readonly notify?: Readonly<Record<string, unknown>>;
   readonly status?: Readonly<Record<string, unknown>>;
   readonly apps: readonly AppConfig[];
@@ -165,8 +166,13 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     const settings = type.settings.safeParse(absolutePaths(of(false), path));
     if (!settings.success) bad(`apps.${name}`, settings.error);
     if (!shared.success || !settings.success) continue;
-    const place = type.place?.(settings.data);
-    const other = apps.find((app) => app.type === type && app.type.place?.(app.settings) === place);
+    const kubernetes = kubernetesOf(type, shared.data);
+    if (file.data?.cluster && !kubernetes)
+      problems.push(`apps.${name}.kubernetes.namespace: the namespace that the app is in is wanted`);
+    const place = placeOf(type, settings.data, file.data?.cluster && kubernetes);
+    const other = apps.find(
+      (app) => app.type === type && placeOf(type, app.settings, file.data?.cluster && app.kubernetes) === place,
+    );
     if (other && place !== undefined)
       problems.push(`apps.${name}: data of its own is wanted, is that of "${other.name}" (${place})`);
     apps.push({
@@ -175,6 +181,7 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
       keep: isMirror(type) ? 1 : (shared.data.keep ?? type.keep),
       common: withPaths(shared.data, path),
       settings: settings.data,
+      ...(kubernetes && { kubernetes }),
     });
   }
   if (!file.success || problems.length > 0) throw invalid(path, problems);
@@ -186,6 +193,7 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     state,
     secrets,
     nats,
+    cluster,
     notify,
     status,
     apps: _,
@@ -199,6 +207,7 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     secrets: resolve(path, "..", secrets),
     ...(nasOwner && { nasOwner }),
     ...(nats !== undefined && { nats }),
+    ...(cluster && { cluster }),
     ...(notify && { notify }),
     ...(status && { status }),
     nasTimeoutMs: nasTimeoutSeconds * 1000,
@@ -208,6 +217,22 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
     },
     apps,
   };
+}
+
+/** Where an app is on a cluster: what its settings say, else what its type says, one by one. */
+function kubernetesOf(type: AnyAppType, { kubernetes: given }: AppConfig["common"]): Kubernetes | undefined {
+  const byType = type.kubernetes && KubernetesSettings.parse(type.kubernetes);
+  const companion = { ...byType?.companion, ...given?.companion };
+  const { namespace, ...rest } = { ...byType, ...given };
+  if (namespace === undefined) return undefined;
+  return { namespace, ...rest, ...(Object.keys(companion).length > 0 && { companion }) };
+}
+
+/** Where the data is. On a cluster the same path is another place in another claim. */
+function placeOf(type: AnyAppType, settings: unknown, at: Kubernetes | undefined): string | undefined {
+  const path = type.place?.(settings);
+  if (path === undefined || at?.claim === undefined) return path;
+  return `claim ${at.namespace}/${at.claim}, ${join(at.claimSubPath ?? "", path)}`;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

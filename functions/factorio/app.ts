@@ -48,6 +48,13 @@ export const app: AppType<Settings, FactorioSource> = {
   title: "Factorio",
   settings: Settings,
   place: ({ saves }) => resolve(saves),
+  kubernetes: {
+    namespace: "factorio",
+    workload: { kind: "Deployment", name: "factorio-factorio-server-charts" },
+    claim: "factorio-factorio-server-charts-datadir",
+    mountPath: "/factorio",
+    user: "845:845",
+  },
   keep: 5,
   artefacts: [
     {

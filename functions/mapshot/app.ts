@@ -46,6 +46,14 @@ export const app: MirrorType<Settings, MapshotSource> = {
   title: "Mapshot",
   settings: Settings,
   place: ({ renders }) => resolve(renders),
+  // The renderer's claim. The web server beside it reads the NAS and is never stopped.
+  kubernetes: {
+    namespace: "mapshot",
+    claim: "mapshot-data",
+    mountPath: "/mapshot",
+    user: "0:0",
+    companion: { image: "martydingo/mapshot:latest", memory: "16Gi" },
+  },
   verb: "render",
   mirror: { folder: ".", anchor: "index.html" },
   cleans: true,

@@ -36,6 +36,13 @@ export const app: AppType<Settings, WebuiSource> = {
   title: "Open WebUI",
   settings: Settings,
   place: ({ data, database }) => join(resolve(data), database),
+  kubernetes: {
+    namespace: "open-webui",
+    workload: { kind: "Deployment", name: "open-webui" },
+    claim: "open-webui-data",
+    mountPath: "/app/backend/data",
+    user: "0:0",
+  },
   keep: 7,
   artefacts: [
     {

@@ -8,6 +8,12 @@ export const app: AppType<Settings> = {
   title: "PostgreSQL",
   settings: Settings,
   place: ({ host, port, database }) => `${host}:${port}/${database}`,
+  // Reached by its service: nothing is mounted, and nothing stopped. A drill has a server of the same image.
+  kubernetes: {
+    namespace: "databases",
+    user: "1000:1000",
+    companion: { image: "postgres:18-alpine", memory: "1Gi" },
+  },
   keep: 7,
   artefacts: [
     {

@@ -41,6 +41,13 @@ export const app: AppType<Settings, SdtdSource> = {
   title: "7 Days to Die",
   settings: Settings,
   place: ({ userData }) => resolve(userData),
+  kubernetes: {
+    namespace: "sdtd",
+    workload: { kind: "Deployment", name: "sdtd-7dtd" },
+    claim: "sdtd-7dtd-gamefiles",
+    mountPath: "/app/7-days-to-die",
+    user: "1000:1000",
+  },
   keep: 5,
   artefacts: [
     {
