@@ -74,7 +74,7 @@ export interface RunContext<Settings = unknown> {
   readonly now: () => number;
   /** A folder of this machine for this run alone, which only this user can read; gone when the run ends. */
   scratch(): Promise<string>;
-  /** Whether the app can be stopped and started here: its settings have a workload. */
+  /** Whether the app can be stopped and started where the run is: its settings have a workload. */
   readonly canStop: boolean;
   /**
    * Restore points of an app of the configuration, oldest first.

@@ -17,6 +17,7 @@ import type { RunDescription } from "./run/description.ts";
 import { localPlace } from "./run/place.ts";
 import type { Outcome } from "./run/report.ts";
 import type { AppState } from "./run/state.ts";
+import { noWorkload } from "./run/workload.ts";
 import { createStep, type Step } from "./step.ts";
 
 /* What the tests of the core share: real folders, a small app, and the way to stop a run dead. */
@@ -182,9 +183,7 @@ export const boxConfig = (path = "/srv/keepsake.yaml", text = ""): Config =>
 export function boxRun(ctx: RunContext, folders: AppFolders, state: AppState = { version: 1 }): AppRun {
   const file = boxConfig();
   const [config] = file.apps as [AppConfig];
-  const nothing = async () => {};
-  const workload = { stoppedBy: async () => undefined, stop: nothing, start: nothing, release: nothing };
-  return { ctx, type: boxType, config, folders, place: localPlace(file), workload, state };
+  return { ctx, type: boxType, config, folders, place: localPlace(file), workload: noWorkload, state };
 }
 
 /** What a context has that a test without a machine of its own does not use. */

@@ -20,6 +20,15 @@ export interface PlaceView {
   lost(app: string): Promise<RunDescription[]>;
 }
 
+/** What a run gives to the workload that it stops and starts. */
+export interface WorkloadTools {
+  readonly ownDisk: Disk;
+  readonly step: Step;
+  /** Ends a wait for the app to stop, not one for it to come back. */
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
 /** The place where runs are carried out, as a runner needs it: this machine, or a cluster. */
 export interface Place extends PlaceView {
   /**
@@ -27,8 +36,10 @@ export interface Place extends PlaceView {
    * @throws {Failure} `app_busy`, naming who is running and since when.
    */
   takeLock(folders: AppFolders, lane: Exclude<Lane, "none">, run: RunDescription, disk: Disk): Promise<Lock>;
+  /** Whether the app can be stopped and started here. */
+  canStop(app: AppConfig): boolean;
   /** The app's server. `ownDisk` writes what this place remembers of it. */
-  workload(app: AppConfig, with_: { ownDisk: Disk; step: Step }): Workload;
+  workload(app: AppConfig, with_: WorkloadTools): Workload;
   /** To be called by a runner once its outcome is on record. */
   close(runId: string): Promise<void>;
 }
@@ -39,6 +50,7 @@ export function localPlace(config: Config): Place {
   return {
     lockHolder: (folders, lane) => lockHolder(locksOf(folders, lane)),
     takeLock: async (folders, lane, run, disk) => takeLock(locksOf(folders, lane), run, await ownIdentity(), disk),
+    canStop: ({ common }) => common.workload !== undefined,
     isStopped: ({ name }) => exists(stoppedMark(config, name)),
     workload: ({ name, common }, { ownDisk, step }) =>
       commandWorkload({

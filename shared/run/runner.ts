@@ -112,6 +112,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     }
     state = await readState(folders);
     const ctx = contextOf(run, app, {
+      canStop: place.canStop(app),
       disk,
       step,
       log,
@@ -122,7 +123,14 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       scratch,
       pointsOf: (name) => pointsOfApp(config, nas, name),
     });
-    const workload = place.workload(app, { ownDisk, step });
+    const workload = place.workload(app, { ownDisk, step, signal, warn });
+    if (lock) {
+      const { fence } = lock;
+      guards.fence = async () => {
+        await fence();
+        workload.fence?.();
+      };
+    }
     const appRun: AppRun = {
       ctx,
       place,
@@ -169,6 +177,8 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     nextState = failure.code === "source_replaced" && state ? { ...state, waiting: failure.message } : state;
   }
   if (lock) {
+    // Whatever has become of the app, its run goes on record.
+    guards.fence = lock.fence;
     const scratchLeft = scratchOf(config, run.app, lane);
     await removeScratch(scratchLeft, ownDisk).catch((error) => log.warn({ err: error }, "scratch is left"));
   }
@@ -251,7 +261,7 @@ function contextOf(
   {
     tell,
     ...rest
-  }: Pick<RunContext, "disk" | "step" | "log" | "signal" | "now" | "warn" | "scratch" | "pointsOf"> & {
+  }: Pick<RunContext, "canStop" | "disk" | "step" | "log" | "signal" | "now" | "warn" | "scratch" | "pointsOf"> & {
     tell: RunnerOptions["tell"];
   },
 ): RunContext {
@@ -262,7 +272,6 @@ function contextOf(
     app: { name: app.name, type: app.type.type, title: app.type.title },
     settings: app.settings,
     run,
-    canStop: app.common.workload !== undefined,
     allows: (override) => allowed.includes(override),
     progress(phase, doneBytes, totalBytes) {
       const at = rest.now();

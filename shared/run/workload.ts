@@ -19,7 +19,20 @@ export interface Workload {
   start(): Promise<void>;
   /** Forgets what it was: nothing is left to do. */
   release(): Promise<void>;
+  /**
+   * To be asked before each change while it is stopped; costs nothing.
+   * @throws {Failure} `workload_failed` when somebody else has started it meanwhile.
+   */
+  fence?(): void;
 }
+
+/** That of an app with nothing to stop. */
+export const noWorkload: Workload = {
+  stoppedBy: async () => undefined,
+  stop: async () => {},
+  start: async () => {},
+  release: async () => {},
+};
 
 const Mark = z.object({ runId: z.string(), wasRunning: z.boolean() });
 
@@ -36,9 +49,7 @@ export function commandWorkload(options: {
   step: Step;
 }): Workload {
   const { app, commands, markPath, disk, step } = options;
-  if (!commands) {
-    return { stoppedBy: async () => undefined, stop: async () => {}, start: async () => {}, release: async () => {} };
-  }
+  if (!commands) return noWorkload;
   const readMark = async () => {
     const text = await readFile(markPath, "utf8").catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOENT") return "";
