@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { type AnyAppType, isMirror } from "../shared/app.ts";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
@@ -9,6 +8,7 @@ import { localRuns } from "../shared/run/local-runs.ts";
 import { localPlace, runsFolder } from "../shared/run/place.ts";
 import type { Runs } from "../shared/run/runs.ts";
 import { bundledRunner } from "./bundle.ts";
+import { programPath } from "./programs.ts";
 import { loadAppTypes } from "./types.ts";
 
 export interface FunctionOptions {
@@ -84,7 +84,7 @@ export const runnerOptions = ["--max-semi-space-size=1", "--max-old-space-size=2
 
 /** The runner, by the runtime that this function runs on. The path of run.json has to follow. */
 export async function runnerCommand(configPath: string): Promise<[string, ...string[]]> {
-  const runner = join(import.meta.dirname, "run.ts");
+  const runner = programPath("run");
   if ("Deno" in globalThis) return [process.execPath, "run", "--allow-all", runner, configPath];
   return [process.execPath, ...runnerOptions, (await bundledRunner()) ?? runner, configPath];
 }
