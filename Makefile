@@ -30,9 +30,16 @@ demo: setup ## a home lab in one folder: backed up, destroyed, restored, compare
 up: setup ## start the gateway over that home lab, with its schedules, until Ctrl-C
 	@exec $(NODE) deploy/local/demo/up.ts --config '$(CONFIG)' --port '$(PORT)'
 
-test: setup-test ## every test, with lint, types, formatting, unused code and import boundaries
+setup-e2e:
+	@sh deploy/local/setup.sh e2e
+
+test: setup-test ## every test, with lint, types, formatting, unused code and import boundaries [E2E=no]
 	@npm run --silent check
-	@exec $(NODE) node_modules/vitest/vitest.mjs run
+	@$(NODE) node_modules/vitest/vitest.mjs run --project unit
+	@[ '$(E2E)' = no ] || $(MAKE) --no-print-directory e2e
+
+e2e: setup-e2e ## the tests on a real Kubernetes, which is built the first time: Linux, as root
+	@exec $(NODE) node_modules/vitest/vitest.mjs run --project cluster
 
 test-crash: setup ## the runs killed at every single step
 	@npm run --silent test:crash
@@ -120,4 +127,4 @@ help-%: tools FORCE
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup setup-test tools demo up test test-crash test-memory bench check init-nas backup-all restore-all adopt status test-telegram retry-parked doctor FORCE
+.PHONY: help setup setup-test setup-e2e tools demo up test e2e test-crash test-memory bench check init-nas backup-all restore-all adopt status test-telegram retry-parked doctor FORCE

@@ -1,19 +1,42 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+const exclude = ["node_modules/**", "homelab/**", "build/**"];
+
 export default defineConfig({
   test: {
-    include: ["**/*.test.ts"],
-    exclude: ["node_modules/**", "homelab/**", "build/**"],
-    globalSetup: "test/temporary-folder.ts",
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["**/*.test.ts"],
+          exclude: [...exclude, "test/cluster/**"],
+          globalSetup: "test/temporary-folder.ts",
+          // Most tests wait for processes that they have started.
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "cluster",
+          include: ["test/cluster/**/*.test.ts"],
+          globalSetup: ["test/temporary-folder.ts", "test/cluster/setup.ts"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          // Pods take a second to start, and longer on a busy machine.
+          expect: { poll: { timeout: 30_000, interval: 100 } },
+        },
+      },
+    ],
     env: {
       // For the processes that tests start: they start in half the time.
       NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled"),
       // What a developer's shell names is not told of the tests' runs.
       NATS_URL: "",
     },
-    // Most tests wait for processes that they have started.
-    maxWorkers: 3,
     // For what hangs; a loaded machine may take its time.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -3,6 +3,7 @@
 # PostgreSQL's server and client, and nats-server.
 #   sh deploy/local/setup.sh          what make demo and make up need
 #   sh deploy/local/setup.sh test     and what only the tests do: chromium, and prometheus for its promtool
+#   sh deploy/local/setup.sh e2e      and what the Kubernetes of the tests is built from and runs on (Debian, Ubuntu)
 #   sh deploy/local/setup.sh tools    the npm packages: all that speaking to a gateway takes
 # May run as often as you like; does nothing when all is there. Says what it installs.
 set -eu
@@ -107,5 +108,14 @@ has nats-server || missing nats-server nats-server nats-server
 if [ "${1:-}" = test ]; then
   has_browser || missing chromium "--cask chromium" chromium
   has promtool || missing prometheus prometheus "promtool of prometheus"
+fi
+if [ "${1:-}" = e2e ]; then
+  [ "$(uname -s)" = Linux ] || fail "The tests on Kubernetes need Linux. make test E2E=no leaves them out."
+  has go || missing golang-go go Go
+  has mmdebstrap || missing mmdebstrap mmdebstrap mmdebstrap
+  has_all ip iptables nsenter || missing "iproute2 iptables util-linux" iproute2 "ip, iptables and nsenter"
+  has openssl || missing openssl openssl openssl
+  [ -x "$prefix/bin/busybox" ] || missing busybox-static busybox busybox
+  [ -x "$prefix/usr/lib/cni/bridge" ] || missing containernetworking-plugins cni "the plugins of CNI"
 fi
 [ -z "$debian" ] || install_missing

@@ -108,6 +108,17 @@ test("setup.sh test installs a browser and promtool as well", async () => {
   expect(await setUp("test")).toMatchObject({ code: 0, text: "" });
 });
 
+test("setup.sh e2e installs what a Kubernetes is built from and runs on, and needs Linux", async () => {
+  await program("apt-get", 'echo "apt-get $*" >>calls');
+  await program("id", "echo 0");
+  await have(...all, "go", "openssl", "ip", "iptables");
+  expect((await setUp("e2e")).calls.at(-1)).toBe(
+    "apt-get install -q -y --no-install-recommends mmdebstrap iproute2 iptables util-linux busybox-static containernetworking-plugins",
+  );
+  await program("uname", "echo Darwin");
+  expect(await setUp("e2e")).toMatchObject({ code: 1, text: expect.stringContaining("make test E2E=no") });
+});
+
 test("setup.sh as root says what it installs, and lets no server of the packages start", async () => {
   await program("id", "echo 0");
   await program("systemctl", 'echo "systemctl $*" >>calls');
