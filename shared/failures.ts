@@ -26,6 +26,8 @@ export const failures = {
   nas_write_failed: { status: 503, retryable: true, outcome: "failed" },
   target_invalid: { status: 422, retryable: false, outcome: "refused" },
   target_exists: { status: 422, retryable: false, outcome: "refused" },
+  cluster_unreachable: { status: 503, retryable: true, outcome: "failed" },
+  cluster_refused: { status: 500, retryable: false, outcome: "failed" },
   workload_failed: { status: 502, retryable: true, outcome: "failed" },
   tool_failed: { status: 502, retryable: true, outcome: "failed" },
   tool_missing: { status: 500, retryable: false, outcome: "failed" },
