@@ -75,11 +75,18 @@ export class Cluster {
     return namespace;
   }
 
-  /** Makes an image known to the node; one that it knows already costs nothing. */
-  async load(archive: string): Promise<void> {
-    const { containerdSocket } = placesOf(this.folder);
-    const ctr = join(this.#about.run.containerd, "usr/bin/ctr");
-    await command(ctr, ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import", archive]);
+  /**
+   * Makes an image known to the node, unless it is.
+   * @param archiveOf Makes its archive, or finds it.
+   */
+  async load(name: string, archiveOf: (say: (line: string) => void) => Promise<string>): Promise<void> {
+    const ctr = (...args: string[]) =>
+      command(join(this.#about.run.containerd, "usr/bin/ctr"), [
+        ...["--address", placesOf(this.folder).containerdSocket, "--namespace", "k8s.io", "images"],
+        ...args,
+      ]);
+    const names = (await ctr("list", "--quiet")).split("\n");
+    if (!names.includes(name)) await ctr("import", await archiveOf(console.warn));
   }
 
   /** SIGKILL: it stays down. `kube-apiserver` and `etcd` lose what they were doing, and nothing that they have confirmed. */

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { busybox } from "./images/busybox.ts";
+import { servers, serversImage } from "./images/servers.ts";
 import { joinCluster } from "./join.ts";
 
 const cluster = await joinCluster();
@@ -17,7 +18,7 @@ test("joinCluster() gives a node that is ready, of the version that go.mod names
   expect(node.status.conditions).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
 });
 
-test.concurrent("runJob() tells a job's log, and whether it succeeded", async () => {
+test.concurrent("runJob() tells a job's log, and whether it succeeded", async ({ expect }) => {
   const [good, bad] = await Promise.all([
     home.runJob("good", shell("echo yes")),
     home.runJob("bad", shell("echo no; exit 3")),
@@ -26,9 +27,9 @@ test.concurrent("runJob() tells a job's log, and whether it succeeded", async ()
   expect(bad).toEqual({ log: "no\n", succeeded: false });
 });
 
-test.concurrent.each(["local", "hostPath"] as const)(
+test.concurrent.for(["local", "hostPath"] as const)(
   "localClaim() of type %s keeps its data while a workload is at zero",
-  async (type) => {
+  async (type, { expect }) => {
     const name = `saves-${type.toLowerCase()}`;
     const { claim, folder } = await home.localClaim(name, { type });
     await writeFile(join(folder, "from-outside"), "seen");
@@ -64,7 +65,7 @@ test.concurrent.each(["local", "hostPath"] as const)(
   },
 );
 
-test.concurrent("nfsExport() is mounted by the kubelet, read-only where that is asked for", async () => {
+test.concurrent("nfsExport() is mounted by the kubelet, read-only where that is asked for", async ({ expect }) => {
   const nas = await home.nfsExport("nas");
   const { server, path, folder } = nas;
   const mounts = {
@@ -87,7 +88,9 @@ test.concurrent("nfsExport() is mounted by the kubelet, read-only where that is 
   expect(await cluster.nfsMounts()).toContainEqual(expect.stringContaining(`-t nfs -o ro ${server}:${path} `));
 });
 
-test.concurrent("nfsExport() that is withdrawn is refused to the kubelet, and taken when it is offered again", async () => {
+test.concurrent("nfsExport() that is withdrawn is refused to the kubelet, and taken when it is offered again", async ({
+  expect,
+}) => {
   const nas = await home.nfsExport("away");
   await nas.withdraw();
   const volumes = [{ name: "nas", nfs: { server: nas.server, path: nas.path } }];
@@ -106,7 +109,7 @@ test.concurrent("nfsExport() that is withdrawn is refused to the kubelet, and ta
   await home.until("pod/waiting", "jsonpath={.status.phase}=Succeeded");
 });
 
-test.concurrent("kubeconfigOf() may what its account may, for as long as it is told", async () => {
+test.concurrent("kubeconfigOf() may what its account may, for as long as it is told", async ({ expect }) => {
   await home.kubectl("create", "serviceaccount", "reader");
   await home.kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods");
   await home.kubectl("create", "rolebinding", "reader", "--role=reader", `--serviceaccount=${home.name}:reader`);
@@ -119,7 +122,44 @@ test.concurrent("kubeconfigOf() may what its account may, for as long as it is t
   await expect(asReader("get", "pods")).rejects.toThrow("Unauthorized");
 });
 
-test.concurrent("apply() refuses fields that the API does not know", async () => {
+test.concurrent("apply() refuses fields that the API does not know", async ({ expect }) => {
   const box = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "box" }, dtaa: {} };
   await expect(home.apply(box)).rejects.toThrow(/unknown field|field not declared/);
+});
+
+test.concurrent("pods find Services by name, and servers run in them", async ({ expect }) => {
+  await cluster.load(servers, serversImage);
+  const labels = { app: "db" };
+  const script = "initdb --auth=trust --no-sync /data/db >/dev/null && exec postgres -D /data/db -h '*' -k /data -F";
+  const access = "echo 'host all all all trust' >>/data/db/pg_hba.conf";
+  await home.apply([
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "db" },
+      spec: { selector: labels, ports: [{ port: 5432 }] },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "db", labels },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          {
+            name: "main",
+            image: servers,
+            ...shell(script.replace("&& exec", `&& ${access} && exec`)),
+            readinessProbe: { exec: { command: ["pg_isready", "-h", "127.0.0.1"] }, periodSeconds: 1 },
+            volumeMounts: [{ name: "data", mountPath: "/data" }],
+          },
+        ],
+        volumes: [{ name: "data", emptyDir: {} }],
+      },
+    },
+  ]);
+  await home.until("pod/db", "condition=Ready");
+  const query = shell(`psql -h db.${home.name} -U nobody -Atc 'select 6*7' postgres && nats-server --version`);
+  const job = await home.runJob("query", { ...query, image: servers });
+  expect(job).toEqual({ log: expect.stringMatching(/^42\nnats-server: v2/), succeeded: true });
 });

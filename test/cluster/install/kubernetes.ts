@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheFolder } from "./cache.ts";
 import { command } from "./command.ts";
 import { findGo } from "./go.ts";
+import { made } from "./made.ts";
 
 const sources = join(import.meta.dirname, "../kubernetes");
 
@@ -28,24 +28,18 @@ export async function buildKubernetes(say: (line: string) => void): Promise<stri
   const texts = await Promise.all(["go.mod", "go.sum", "main.go"].map((name) => readFile(join(sources, name), "utf8")));
   const key = createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 16);
   const shelf = join(cacheFolder, "kubernetes");
-  const folder = join(shelf, key);
-  if (existsSync(folder)) return folder;
-
-  const go = await findGo(say);
-  const [, version] = /k8s\.io\/kubernetes (v\S+)/.exec(texts[0]!)!;
-  say(`Building Kubernetes ${version} from the Go module proxy: about five minutes on two cores, once`);
-  const making = `${folder}.${process.pid}`;
-  await mkdir(making, { recursive: true });
-  const flags = ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", linkerFlags(version!)];
-  const environment = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
-  await command(go, ["build", ...flags, "-o", join(making, "kubernetes"), "."], { cwd: sources, env: environment });
-  for (const program of programs) await symlink("kubernetes", join(making, program));
-  await rename(making, folder).catch(async (error: unknown) => {
-    await rm(making, { recursive: true }); // another process was faster
-    if (!existsSync(folder)) throw error;
+  const folder = await made(join(shelf, key), async (making) => {
+    const go = await findGo(say);
+    const [, version] = /k8s\.io\/kubernetes (v\S+)/.exec(texts[0]!)!;
+    say(`Building Kubernetes ${version} from the Go module proxy: about six minutes on two cores, once`);
+    await mkdir(making);
+    const flags = ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", linkerFlags(version!)];
+    const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
+    await command(go, ["build", ...flags, "-o", join(making, "kubernetes"), "."], { cwd: sources, env });
+    for (const program of programs) await symlink("kubernetes", join(making, program));
   });
-  for (const other of await readdir(shelf))
-    if (/^[0-9a-f]{16}$/.test(other) && other !== key) await rm(join(shelf, other), { recursive: true });
+  const others = (await readdir(shelf)).filter((name) => /^[0-9a-f]{16}$/.test(name) && name !== key);
+  for (const other of others) await rm(join(shelf, other), { recursive: true });
   return folder;
 }
 

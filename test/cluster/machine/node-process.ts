@@ -7,8 +7,10 @@ import { containerdConfig, kubeletConfig, mountProgram, networkConfig } from "./
 import { serveControl } from "./control.ts";
 import { forward } from "./forward.ts";
 import { kubeconfigOf } from "./keys.ts";
+import { serveNames } from "./names.ts";
 import { type ProgramName, programNames, programsOf } from "./programs.ts";
 import { type About, addresses, nodeName, placesOf, type Run } from "./run.ts";
+import { servicesOf } from "./services.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /*
@@ -28,6 +30,7 @@ const env = {
 const supervisor = new Supervisor<ProgramName>(programsOf(run), { logs: places.logs, env });
 await forward({ path: places.apiSocket }, { host: "127.0.0.1", port: 6443 });
 await serveControl(places.controlSocket, supervisor);
+await serveNames(addresses.node, await servicesOf(folder));
 
 await Promise.all([
   supervisor.start("containerd").then(() => importImages(run)),
