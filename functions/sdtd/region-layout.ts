@@ -99,11 +99,15 @@ function shortSlot(index: number, start: number, headBytes: number): Slot {
   };
 }
 
+/** Most of the 1024 are free, and there are thousands of files: nothing is made for those. */
 function sectorSlots(header: Buffer, at: number, headerBytes: number) {
-  if (header.length < headerBytes) return [];
-  return Array.from({ length: 1024 }, (_, index) => ({
-    index,
-    sector: header.readUInt16LE(at + 4 * index),
-    count: header[at + 4 * index + 3] as number,
-  })).filter(({ sector, count }) => sector > 0 && count > 0);
+  const slots: { index: number; sector: number; count: number }[] = [];
+  if (header.length < headerBytes) return slots;
+  for (let index = 0; index < 1024; index += 1) {
+    const count = header[at + 4 * index + 3] as number;
+    if (count === 0) continue;
+    const sector = header.readUInt16LE(at + 4 * index);
+    if (sector > 0) slots.push({ index, sector, count });
+  }
+  return slots;
 }

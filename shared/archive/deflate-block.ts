@@ -11,9 +11,11 @@ const sampleBytes = 32 << 10;
 /** Bits in a byte that is not zero, from which on deflate's codes gain less than two in a hundred. */
 const randomBits = 7.85;
 
+/** Of all places, those with bytes that were there before, up to which matches gain as little. */
+const fewRepeats = 0.03;
+
 /** What `deflateBlock` needs of memory beside a block of up to `blockBytes`. */
-export const scratchBytes = (blockBytes: number) =>
-  Math.max(storedBound(blockBytes), sampleBytes + storedBound(sampleBytes));
+export const scratchBytes = (blockBytes: number) => Math.max(storedBound(blockBytes), sampleBytes);
 
 /**
  * Deflates a block on its own, in the way that suits it, found by trying on a sample: stored but for runs of zeros when
@@ -25,10 +27,7 @@ export async function deflateBlock(block: Buffer, level: number, scratch: Buffer
   const stored = () => scratch.subarray(0, storeWithRuns(block, scratch));
   if (level === 0) return stored();
   const sample = sampleOf(block, scratch);
-  if (bitsPerByte(sample) >= randomBits) {
-    const storedSize = storeWithRuns(sample, scratch.subarray(sampleBytes));
-    if (storedSize <= (await deflatedSize(sample, { level: 1 })) * 1.03) return stored();
-  }
+  if (bitsPerByte(sample) >= randomBits && repeatsOf(sample) <= sample.length * fewRepeats) return stored();
   const result = await deflated(block, await better(sample, level));
   if (result.length <= block.length) return result;
   freeWhole(result);
@@ -63,6 +62,21 @@ function sampleOf(block: Buffer, scratch: Buffer): Buffer {
   block.copy(scratch, 0, quarter, quarter + half);
   block.copy(scratch, half, block.length - quarter - half, block.length - quarter);
   return scratch.subarray(0, sampleBytes);
+}
+
+const places = new Uint32Array(1 << 13);
+
+/** Places whose four bytes, not all of them zero, were there before: what zlib finds matches for, but much quicker. */
+function repeatsOf(bytes: Buffer): number {
+  places.fill(0);
+  let repeats = 0;
+  for (let at = 0, four = 0; at < bytes.length; at += 1) {
+    four = ((four << 8) | (bytes[at] as number)) >>> 0;
+    const place = Math.imul(four, 0x9e3779b1) >>> 19;
+    if (four !== 0 && places[place] === four) repeats += 1;
+    places[place] = four;
+  }
+  return repeats;
 }
 
 /** The entropy of the bytes that are not zero, each by itself; 0 when there are none. */

@@ -84,6 +84,8 @@ const kinds: Record<string, () => Buffer> = {
   "a height map": () => heights(1000),
   "sectors of deflated data": () => sectors(150),
   "random bytes": () => noise(1_500_000),
+  "random bytes, a few of them again and again": () =>
+    Buffer.concat(Array.from({ length: 300 }, (_, n) => [noise(100, "again"), noise(5000, `${n}`)]).flat()),
   zeros: () => Buffer.alloc(3_000_000),
   nothing: () => Buffer.alloc(0),
   "random bytes, each stretch twice": () =>
