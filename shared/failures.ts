@@ -28,6 +28,8 @@ export const failures = {
   target_exists: { status: 422, retryable: false, outcome: "refused" },
   cluster_unreachable: { status: 503, retryable: true, outcome: "failed" },
   cluster_refused: { status: 500, retryable: false, outcome: "failed" },
+  /** Its pod never began: an image, a claim, a node that is wanted. */
+  job_cannot_start: { status: 502, retryable: true, outcome: "failed" },
   workload_failed: { status: 502, retryable: true, outcome: "failed" },
   tool_failed: { status: 502, retryable: true, outcome: "failed" },
   tool_missing: { status: 500, retryable: false, outcome: "failed" },

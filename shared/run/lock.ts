@@ -29,7 +29,6 @@ export interface Lock {
 
 export interface Holder {
   readonly run: RunDescription;
-  readonly holder: ProcessIdentity;
   readonly state: "alive" | "gone" | "unknown";
 }
 
@@ -42,7 +41,7 @@ export async function lockHolder(folder: string): Promise<Holder | undefined> {
   const top = await topEntry(folder);
   if (!top?.entry || top.entry.released) return undefined;
   const { run, holder } = top.entry;
-  return { run, holder, state: await stateOf(holder) };
+  return { run, state: await stateOf(holder) };
 }
 
 /**
@@ -61,7 +60,7 @@ export async function takeLock(
     const previous = top?.entry;
     if (previous && !previous.released) {
       const state = await stateOf(previous.holder);
-      if (state !== "gone") throw busy(previous, state, top.path);
+      if (state !== "gone") throw busy(previous.run, hintOf(previous, state, top.path));
     }
     const number = (top?.number ?? 0) + 1;
     const path = pathOf(folder, number);
@@ -104,18 +103,18 @@ export async function takeLock(
   }
 }
 
-function busy({ run, holder }: Entry, state: "alive" | "unknown", path: string): Failure {
-  return new Failure(
+/** Another run holds the lock. */
+export const busy = (run: RunDescription, hint: string): Failure =>
+  new Failure(
     "app_busy",
     `Cannot start: ${run.request.operation} of "${run.app}" is running since ${run.startedAt}, started by ${run.startedBy} (run ${run.id})`,
-    {
-      hint:
-        state === "alive"
-          ? `Wait for it, or: make cancel-${run.app}`
-          : `It runs on "${holder.host}". If that machine is gone for good, remove "${path}".`,
-    },
+    { hint },
   );
-}
+
+const hintOf = ({ run, holder }: Entry, state: "alive" | "unknown", path: string): string =>
+  state === "alive"
+    ? `Wait for it, or: make cancel-${run.app}`
+    : `It runs on "${holder.host}". If that machine is gone for good, remove "${path}".`;
 
 const pathOf = (folder: string, number: number) => join(folder, `${String(number).padStart(10, "0")}.json`);
 
