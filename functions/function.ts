@@ -18,6 +18,8 @@ export interface FunctionOptions {
   natsUrl?: string | undefined;
   /** For functions that call others; KEEPSAKE_GATEWAY or OPENFAAS_URL say it when absent, else it is the cluster's. */
   gatewayUrl?: string | undefined;
+  /** Aborted when the function is about to end: whoever waits for an outcome is told then how to go on. */
+  draining?: AbortSignal | undefined;
 }
 
 export interface ServedFunction {
@@ -26,6 +28,15 @@ export interface ServedFunction {
   start?(): void;
   /** Ends that, and returns when it has ended. */
   stop?(): Promise<void>;
+  /** When it may be ended and started again; without this, whenever nobody calls. */
+  rest?(): Rest;
+}
+
+export interface Rest {
+  /** When it wants to be at work again at the latest, in ms from now: 0 is now, absent when somebody calls. */
+  forMs?: number;
+  /** An address of NATS where something may come meanwhile that it has to see to at once. */
+  bell?: string;
 }
 
 /** Functions of one process share what they know of runs that are just starting. */
@@ -56,7 +67,7 @@ const others = new Map<string, (options: FunctionOptions) => Promise<ServedFunct
  * @throws {Failure} `not_found`, `invalid_config`.
  */
 export async function loadFunction(name: string, options: FunctionOptions): Promise<ServedFunction> {
-  const { configPath, log = createLog(name), natsUrl } = options;
+  const { configPath, log = createLog(name), natsUrl, draining } = options;
   const loadOther = others.get(name);
   if (loadOther) return loadOther({ ...options, log });
   const types = await loadAppTypes();
@@ -71,7 +82,7 @@ export async function loadFunction(name: string, options: FunctionOptions): Prom
   const known = sharedRuns.get(folder);
   const runs = known ?? localRuns(folder, () => runnerCommand(config.path), natsUrl ? { NATS_URL: natsUrl } : {});
   sharedRuns.set(folder, runs);
-  const app = appFunction({ name, ...found, config, runs, place: localPlace(config), log });
+  const app = appFunction({ name, ...found, config, runs, place: localPlace(config), log, draining });
   return { fetch: async (request) => app.fetch(request) };
 }
 

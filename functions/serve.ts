@@ -1,30 +1,45 @@
-import { createLog } from "../shared/log.ts";
-import { loadFunction } from "./function.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Door } from "../shared/serve/door.ts";
+import { Hand } from "../shared/serve/hand.ts";
+import { readServeSettings } from "../shared/serve/settings.ts";
+import { programPath } from "./programs.ts";
 
 /*
- * One function as a process. Environment: KEEPSAKE_FUNCTION (its name), KEEPSAKE_CONFIG (path of keepsake.yaml), PORT
- * (8080). Runs on Node as `node functions/serve.ts` and on Deno as `deno serve --allow-all functions/serve.ts`.
+ * One function as a process, `node functions/serve.ts`: its door, which is all that is there while nobody calls, and so
+ * imports next to nothing. Environment: KEEPSAKE_FUNCTION (its name), KEEPSAKE_CONFIG (path of keepsake.yaml), and what
+ * shared/serve/settings.ts reads.
  */
-const name = process.env.KEEPSAKE_FUNCTION || "";
-const log = createLog(name || "function");
-const handler = await loadFunction(name, { configPath: process.env.KEEPSAKE_CONFIG || "keepsake.yaml", log });
-
-export default { fetch: handler.fetch };
-
-if ("Deno" in globalThis) {
-  handler.start?.();
-} else {
-  const { serve } = await import("@hono/node-server");
-  const server = serve(
-    { fetch: handler.fetch, port: Number(process.env.PORT || 8080), hostname: process.env.HOST || "0.0.0.0" },
-    ({ address, port }) => {
-      log.info(`${name} listens on ${address}:${port}`);
-      handler.start?.();
-    },
-  );
-  // Runs go on without this process; only answers under way are waited for, and what the function does by itself.
-  process.once("SIGTERM", () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    void Promise.all([closed, handler.stop?.()]).finally(() => process.exit(0));
-  });
+export async function main(): Promise<void> {
+  const name = process.env.KEEPSAKE_FUNCTION || "function";
+  // As the lines of pino, which is not worth its memory here.
+  const log = (msg: string) =>
+    process.stderr.write(`${JSON.stringify({ level: 30, time: Date.now(), pid: process.pid, name, msg })}\n`);
+  const folder = mkdtempSync(join(tmpdir(), "keepsake-"));
+  const end = (status: number) => {
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(status);
+  };
+  try {
+    const settings = readServeSettings(process.env);
+    const socketPath = join(folder, "answer");
+    const command = [process.execPath, ...process.execArgv, programPath("answer")] as const;
+    const hand = new Hand({ command, socketPath, log });
+    const door = new Door({ settings, hand, socketPath, log });
+    // Also so that a configuration that cannot be used is found now, and not by the first caller.
+    await hand.start();
+    const port = await door.open();
+    log(`${name} listens on ${settings.host}:${port}`);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.once(signal, () => {
+        void door.close().then(() => end(0));
+      });
+    }
+  } catch (error) {
+    log((error as Error).message);
+    end(1);
+  }
 }
+
+if (import.meta.main) void main();

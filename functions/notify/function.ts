@@ -51,6 +51,7 @@ export async function loadNotify({
     fetch: async (request) => api.fetch(request),
     start: () => notifier.start(),
     stop: () => notifier.stop(),
+    rest: () => ({ forMs: 0 }),
   };
 }
 

@@ -50,7 +50,12 @@ export async function loadStatus({
     log,
     now,
   });
-  return { fetch: statusFetch(watch), start: () => watch.start(), stop: () => watch.stop() };
+  return {
+    fetch: statusFetch(watch),
+    start: () => watch.start(),
+    stop: () => watch.stop(),
+    rest: () => ({ forMs: 0 }),
+  };
 }
 
 /** A connection for each time that NATS is found again: whom it lets in may have changed meanwhile. */

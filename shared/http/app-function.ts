@@ -28,13 +28,16 @@ export interface AppFunctionOptions {
   place: PlaceView;
   log: Logger;
   now?: () => number;
+  /** Aborted when nobody is to wait for an outcome any more: the function is about to end. */
+  draining?: AbortSignal | undefined;
 }
 
 /** How often a run that was started elsewhere is looked at, in ms. */
 const lookMs = 100;
 
 /** A function of an app: decides, starts or joins runs, tells; it never touches data. */
-export function appFunction({ name, kind, type, config, runs, place, log, now = Date.now }: AppFunctionOptions) {
+export function appFunction(options: AppFunctionOptions) {
+  const { name, kind, type, config, runs, place, log, now = Date.now, draining } = options;
   const apps = config.apps.filter((app) => app.type.type === type);
   const nas = openNas(config.nas);
 
@@ -147,7 +150,8 @@ export function appFunction({ name, kind, type, config, runs, place, log, now = 
   const untilEnded = async (id: string, waitMs: number): Promise<RunView | undefined> => {
     const view = await findView(id, apps, runs);
     if (view?.status !== "running" || waitMs === 0) return view;
-    const signal = AbortSignal.timeout(waitMs);
+    const timeout = AbortSignal.timeout(waitMs);
+    const signal = draining ? AbortSignal.any([timeout, draining]) : timeout;
     for (const childOrSelf of view.runs?.map((child) => child.id) ?? [id]) {
       for await (const _ of runs.follow(childOrSelf, { signal }));
     }

@@ -1,19 +1,22 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer, request } from "node:http";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { RunView, StateView } from "../../shared/run/report.ts";
 import { busAt, ended, ownNats, storedIn } from "../events/testing.ts";
-import { layLab, places, play } from "../worlds/factorio.ts";
+import { configure, layLab, places, play } from "../worlds/factorio.ts";
 
 const root = join(import.meta.dirname, "../..");
 const entry = join(root, "functions/serve.ts");
+const handler = join(root, "functions/fetch.ts");
 
 const runtimes = {
   Node: (_: number) => [process.execPath, entry],
@@ -25,9 +28,12 @@ const runtimes = {
     "--allow-all",
     "--host=127.0.0.1",
     `--port=${port}`,
-    entry,
+    handler,
   ],
 };
+
+/** Nobody has to learn that no more calls are wanted. */
+const atOnce = { healthcheck_interval: "0" };
 
 let folder: string;
 let server: ChildProcess | undefined;
@@ -40,7 +46,7 @@ afterEach(async () => {
 });
 
 test.for(Object.entries(runtimes))(
-  "functions/serve.ts runs unchanged on %s: backs up, tells, and lists",
+  "a function runs unchanged on %s: backs up, tells, and lists",
   { timeout: 60_000 },
   async ([, command]) => {
     folder = await mkdtemp(join(tmpdir(), "keepsake-runtime-"));
@@ -53,7 +59,15 @@ test.for(Object.entries(runtimes))(
     server = spawn(program, args, {
       cwd: root,
       stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, ...env, NATS_URL: nats.url, PORT: String(port), HOST: "127.0.0.1" },
+      env: {
+        ...process.env,
+        ...env,
+        ...atOnce,
+        TMPDIR: folder,
+        NATS_URL: nats.url,
+        PORT: String(port),
+        HOST: "127.0.0.1",
+      },
     });
     const url = `http://127.0.0.1:${port}`;
     await untilReady(url, server);
@@ -92,7 +106,7 @@ test("functions/serve.ts begins what a function does by itself, and ends it befo
   const env = { KEEPSAKE_FUNCTION: "notify", KEEPSAKE_CONFIG: places(folder).config, NATS_URL: nats.url };
   server = spawn(process.execPath, [entry], {
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, ...env, PORT: String(port), HOST: "127.0.0.1" },
+    env: { ...process.env, ...env, ...atOnce, TMPDIR: folder, PORT: String(port), HOST: "127.0.0.1" },
   });
   await bus.publisher.publish(ended("one"));
   // Its consumer takes what is stored, though nobody has called it; without a channel there is nothing to tell it on.
@@ -100,6 +114,71 @@ test("functions/serve.ts begins what a function does by itself, and ends it befo
   server.kill("SIGTERM");
   expect(await once(server, "exit")).toEqual([0, null]);
 });
+
+test("functions/serve.ts runs unchanged behind a watchdog; a call that waits for an outcome is told at the end how to go on, and exit status 0 is the last thing", async () => {
+  folder = await mkdtemp(join(tmpdir(), "keepsake-runtime-"));
+  await layLab(folder);
+  await play(folder, 1000);
+  // A console that says nothing: so long the run goes on.
+  const console = createServer().listen(0, "127.0.0.1");
+  const asked = once(console, "connection");
+  await once(console, "listening");
+  await writeFile(join(folder, "password"), "x");
+  const rcon = { port: (console.address() as AddressInfo).port, passwordFile: join(folder, "password") };
+  await configure(folder, { rcon });
+  const watchdog = await startWatchdog();
+  // of-watchdog's own variables are the function's, too; where that is to listen is told beside them.
+  const port = await freePort();
+  const about = { KEEPSAKE_FUNCTION: "backup-factorio", KEEPSAKE_CONFIG: places(folder).config, HOST: "127.0.0.1" };
+  const ports = { port: String(watchdog.port), upstream_port: String(port) };
+  const child = spawn(process.execPath, [entry], {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, ...about, ...ports, ...atOnce, TMPDIR: folder },
+  });
+  server = child;
+  const ended = once(child, "exit");
+  watchdog.upstream(port);
+  await untilReady(watchdog.url, child);
+  // The lock file is the watchdog's.
+  await expect(access(join(folder, ".lock"))).rejects.toThrow();
+
+  const waiting = fetch(watchdog.url, { method: "POST", headers: { accept: "application/json" } });
+  const [connection] = await asked;
+  child.kill("SIGTERM");
+  const answer = await waiting;
+  expect([answer.status, RunView.parse(await answer.json()).status]).toEqual([202, "running"]);
+  expect(answer.headers.get("location")).toMatch(/^\/function\/backup-factorio\/runs\//);
+  expect(await ended).toEqual([0, null]);
+  (connection as Socket).destroy();
+  console.close();
+});
+
+/** As of-watchdog passes calls on in its mode `http`: another connection, and the whole answer at once. */
+async function startWatchdog() {
+  let upstream = 0;
+  const watchdog = createHttpServer((call, answer) => {
+    const onward = request({
+      port: upstream,
+      host: "127.0.0.1",
+      path: call.url,
+      method: call.method,
+      headers: call.headers,
+    });
+    onward.on("error", () => answer.writeHead(500).end());
+    onward.on("response", async (response) => {
+      const body = await buffer(response);
+      answer.writeHead(response.statusCode ?? 500, response.headers).end(body);
+    });
+    call.pipe(onward);
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    watchdog.closeAllConnections();
+    watchdog.close();
+  });
+  await once(watchdog, "listening");
+  const { port } = watchdog.address() as AddressInfo;
+  return { port, url: `http://127.0.0.1:${port}`, upstream: (to: number) => { upstream = to; } }; // biome-ignore format: one line reads better
+}
 
 /** How many events a durable has neither taken nor acknowledged; undefined without such a durable. */
 async function pendingOf(url: string, durable: string): Promise<number | undefined> {
