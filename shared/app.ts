@@ -202,8 +202,10 @@ export interface RestoreApp<Settings> {
   /** Whether the app is stopped before its data is replaced. */
   readonly needsStop: boolean;
   /**
-   * Whether a point whose files have the checksums of its manifest is not asked once more what its bytes mean
-   * (`BackupApp.verify`): that was proven when it was made, and staging reads and checks its container anyway.
+   * Whether a point whose files are those of its manifest is not asked once more what its bytes mean
+   * (`BackupApp.verify`): that was proven when it was made. Its `stage` and `place` promise in turn to read the whole of
+   * each file, to check its container, and to fail when it has not the sha256 of `PointFacts.sha256s`; before them only
+   * its size and CRC-32 are compared, where the manifest has one.
    */
   readonly trustsChecksums?: true;
   /** Tells the players, and gives them time. Failing here does not fail the restore; it is warned about. */
@@ -288,6 +290,8 @@ export interface PointFacts {
   readonly label?: string;
   /** By artefact: `Capture.about`. */
   readonly about?: ReadonlyMap<string, Facts>;
+  /** By artefact: what its file has to have. */
+  readonly sha256s?: ReadonlyMap<string, string>;
   /** Of a mirror: where its files are; the map of files is empty then. */
   readonly tree?: MirrorTree;
   /** The one part that is wanted (`MirrorType.part`); absent means everything. */

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { Game } from "../../deploy/local/lab/sdtd/game.ts";
 import { lab, withConsole } from "../../deploy/local/lab/sdtd/testing.ts";
 import type { Facts, PointFacts } from "../../shared/app.ts";
+import type { ReadBack } from "../../shared/nas/read-back.ts";
 import { readTree } from "../../shared/testing.ts";
 import { backup } from "./backup.ts";
 import { restore } from "./restore.ts";
@@ -153,25 +154,21 @@ test("place() puts both beside production, and touches nothing of it", async () 
   await expect(target.place(files, point, join(userData, "look"))).rejects.toMatchObject({ code: "target_invalid" });
 });
 
-test("stage() notices an archive that is another one when it is read a second time", async () => {
-  const { staging, target, files, point } = await backedUp();
-  const save = files.get("save");
-  await save?.sha256();
-  const bytes = await readFile(join(staging, "save"));
-  await rm(join(staging, "save"));
-  await writeFile(join(staging, "save"), bytes);
-  // The same archive, with another time in the header of its gzip member.
-  const patched = { ...save, stream: () => patchedStream(bytes) } as NonNullable<typeof save>;
+test("stage() notices an archive that is not the one of the manifest, or another one when it is read a second time", async () => {
+  const { target, files, point, userData } = await backedUp();
+  const before = await readTree(userData);
+  const damaged = { code: "backup_damaged", message: expect.stringContaining("the bytes that were unpacked have") };
+  const sha256s = new Map([["save", "0".repeat(64)]]);
+  await expect(target.stage(files, { ...point, sha256s })).rejects.toMatchObject(damaged);
+  await target.rollBack();
+
+  const save = files.get("save") as ReadBack;
   let asked = 0;
-  patched.sha256 = async () => `read ${++asked}`;
-  await expect(target.stage(new Map([...files, ["save", patched]]), point)).rejects.toMatchObject({
-    code: "restore_failed",
-    message: expect.stringContaining("other bytes came"),
-  });
+  const wavering: ReadBack = { ...save, sha256: async () => `read ${++asked}` };
+  await expect(target.stage(new Map([...files, ["save", wavering]]), point)).rejects.toMatchObject(damaged);
+  await target.rollBack();
+  expect(await readTree(userData)).toEqual(before);
 });
-async function* patchedStream(bytes: Buffer) {
-  yield bytes;
-}
 
 test("present() tells which game there is, its day, size and last change; or that there is none", async () => {
   const { userData, target, game, ctx } = await backedUp();

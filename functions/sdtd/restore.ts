@@ -90,7 +90,8 @@ async function unpack(
       ctx.progress("unpacking", doneBytes, totalBytes);
     };
     const about = archiveAbout(point.about?.get(kind));
-    return unpackFolder({ file, about, signal: ctx.signal }, folder, { disk, onBytes });
+    const sha256 = point.sha256s?.get(kind);
+    return unpackFolder({ file, about, signal: ctx.signal }, folder, { disk, sha256, onBytes });
   };
 
   const told = point.label ?? (typeof point.facts?.world === "string" ? point.facts.world : undefined);

@@ -4,18 +4,20 @@ import { Failure } from "../../shared/failures.ts";
 import { type Archive, readArchive } from "./archive.ts";
 
 /**
- * Unpacks an archive that was proven, or whose checksum is that of one that was, into a new folder, and proves what has
- * arrived: the archive gave the same bytes as then, and every file on the disk has those that the archive gave.
+ * Unpacks an archive into a new folder, and proves what has arrived: the bytes that were unpacked are those of the
+ * archive that was proven, and every file on the disk has those that the archive gave.
+ * @param options.sha256 Of the archive, when it was made; without it, it was proven a moment ago.
  * @returns The name of the folder in it.
- * @throws {Failure} `restore_failed`; `backup_damaged`, `backup_hostile` as `readArchive`.
+ * @throws {Failure} `restore_failed`; `backup_damaged`; `backup_hostile` as `readArchive`.
  */
 export async function unpackFolder(
   archive: Archive,
   into: string,
-  { disk, onBytes }: { disk: Disk; onBytes: (doneBytes: number) => void },
+  options: { disk: Disk; sha256: string | undefined; onBytes: (doneBytes: number) => void },
 ): Promise<string> {
   const { file, signal } = archive;
-  const proven = await file.sha256();
+  const { disk, onBytes } = options;
+  const wanted = options.sha256 ?? (await file.sha256());
   let root = "";
   const entries = readArchive(archive, (name) => {
     root = name;
@@ -24,10 +26,13 @@ export async function unpackFolder(
     ...{ disk, name: file.path, modeMask: 0o755, onBytes },
     ...(signal && { signal }),
   });
-  if ((await file.sha256()) === proven) return root;
+  const unpacked = await file.sha256();
+  if (unpacked === wanted) return root;
   throw new Failure(
-    "restore_failed",
-    `Cannot restore "${file.path}": sha256 ${proven} was proven, other bytes came when it was unpacked`,
-    { hint: "The NAS or the network damages data. Nothing was replaced." },
+    "backup_damaged",
+    `Cannot restore "${file.path}": sha256 ${wanted} is wanted, the bytes that were unpacked have ${unpacked}`,
+    {
+      hint: "The file is not what was written, or the NAS or the network damages data. Nothing was replaced. Another restore point is needed, or a copy of this file from elsewhere.",
+    },
   );
 }

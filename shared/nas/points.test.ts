@@ -47,6 +47,7 @@ test("listPoints() calls a point good when its manifest and all its files are th
     takenAtMs: Date.UTC(2025, 11, 19),
     facts: { saves: 3 },
     about: new Map(),
+    sha256s: new Map([[boxArtefact.kind, expect.stringMatching(/^[0-9a-f]{64}$/)]]),
     identity: { id: "i", label: "l" },
   });
 });

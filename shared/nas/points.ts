@@ -31,6 +31,8 @@ export const Manifest = z.object({
         name: z.string(),
         sizeBytes: z.number(),
         sha256: z.string(),
+        /** Of the same bytes, eight hexadecimal digits: what a restore asks for before it begins. Older points have none. */
+        crc32: z.string().optional(),
         /** What the data was, whatever its container looks like: the gate. */
         checksum: z.string(),
         /** What helps to read it again: the blocks of an archive. */
@@ -202,10 +204,12 @@ export const sizeOf = (point: { files: readonly { sizeBytes: number }[] }) =>
 export const aboutOf = ({ manifest }: RestorePoint): Map<string, Facts> =>
   new Map(manifest?.files.flatMap(({ kind, about }) => (about ? [[kind, about]] : [])));
 
+const sha256sOf = ({ files }: Manifest) => new Map(files.map(({ kind, sha256 }) => [kind, sha256]));
+
 export const factsOf = (point: RestorePoint): PointFacts => ({
   id: point.id,
   takenAtMs: point.takenAtMs,
-  ...(point.manifest && { about: aboutOf(point) }),
+  ...(point.manifest && { about: aboutOf(point), sha256s: sha256sOf(point.manifest) }),
   ...(point.label !== undefined && { label: point.label }),
   ...(point.manifest && { facts: point.manifest.facts }),
   ...(point.manifest?.identity && { identity: point.manifest.identity }),

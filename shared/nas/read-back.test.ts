@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { readdir, readFile, readlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { tempFolder } from "../testing.ts";
@@ -41,6 +42,17 @@ test("sha256() reads a file that nobody has streamed to its end", async () => {
   expect(await file.sha256()).toBe(sha256(bytes));
   expect(await file.sha256()).toBe(sha256(bytes));
   await file.close();
+});
+
+test("crc32() reads the whole file, whatever was read of it, and is written with all its digits", async () => {
+  const file = await openReadBack(await fileWith(bytes));
+  for await (const _ of file.stream()) break;
+  expect(await file.crc32()).toBe(crc32(bytes).toString(16).padStart(8, "0"));
+  expect(await file.sha256()).toBe(sha256(bytes));
+  await file.close();
+  const empty = await openReadBack(await fileWith(new Uint8Array()));
+  expect(await empty.crc32()).toBe("00000000");
+  await empty.close();
 });
 
 test("openReadBack() knows an empty file", async () => {

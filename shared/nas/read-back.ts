@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 
@@ -26,6 +27,8 @@ export interface ReadBack {
   fill(buffer: Buffer, offset: number): Promise<Buffer>;
   /** Lower-case hex; reads the file unless a stream has been read to its end. */
   sha256(): Promise<string>;
+  /** Of the whole file, as a manifest has it; reads it, in a third of the time. */
+  crc32(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -45,8 +48,8 @@ export async function openReadBack(
   const file = (await openDirect(path, dev)) ?? (await open(path, constants.O_RDONLY));
   let digest: string | undefined;
 
-  async function* stream(): AsyncGenerator<Buffer> {
-    const hash = createHash("sha256");
+  /** Each chunk is looked at before it is given. */
+  async function* chunks(look: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
     const ring: Buffer[] = [];
     const read = (index: number) => {
       const offset = index * chunkBytes;
@@ -64,7 +67,7 @@ export async function openReadBack(
         const chunk: Buffer = await reading;
         // Read while this one is hashed and used.
         reading = read(index + 1);
-        hash.update(chunk);
+        look(chunk);
         done += chunk.length;
         options.onBytes?.(done);
         yield chunk;
@@ -72,6 +75,11 @@ export async function openReadBack(
     } finally {
       await reading?.catch(() => {});
     }
+  }
+
+  async function* stream(): AsyncGenerator<Buffer> {
+    const hash = createHash("sha256");
+    yield* chunks((chunk) => hash.update(chunk));
     digest = hash.digest("hex");
   }
 
@@ -85,9 +93,17 @@ export async function openReadBack(
       if (digest === undefined) for await (const _ of stream());
       return digest as unknown as string;
     },
+    async crc32() {
+      let sum = 0;
+      for await (const chunk of chunks(() => {})) sum = crc32(chunk, sum);
+      return crc32Text(sum);
+    },
     close: () => file.close(),
   };
 }
+
+/** As manifests have it. */
+export const crc32Text = (sum: number) => sum.toString(16).padStart(8, "0");
 
 /** File systems, by their device, that were found to have no use for O_DIRECT. */
 const buffered = new Set<number>();

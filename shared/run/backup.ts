@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import type { Artefact, BackupApp, Capture, Facts, KnownSource, Source, Stage, Verified } from "../app.ts";
 import type { Written } from "../disk.ts";
 import { Failure } from "../failures.ts";
@@ -7,7 +8,7 @@ import { parsePointId, pointIdOf } from "../nas/naming.ts";
 import { requireSpace } from "../nas/nas.ts";
 import { aboutOf, listPoints, type Manifest, newestGood, type RestorePoint, sizeOf } from "../nas/points.ts";
 import { publishPoint, removePoints, type StagedFile, writeSums } from "../nas/publish.ts";
-import { openReadBack, type ReadBack } from "../nas/read-back.ts";
+import { crc32Text, openReadBack, type ReadBack } from "../nas/read-back.ts";
 import { selectExpired } from "../nas/retention.ts";
 import { fileFingerprint } from "../source/fingerprint.ts";
 import type { PointsRun, Result } from "./app-run.ts";
@@ -44,7 +45,7 @@ export async function runBackup(run: PointsRun): Promise<Result> {
   await ctx.disk.makeDir(stagingFolder);
   try {
     if (source.sizeBytes !== undefined) await requireSpace(folders.staging, 2 * source.sizeBytes, "write the backup");
-    const staged = new Map<string, Written>();
+    const staged: Staged = new Map();
     const usable = published && newest;
     const capture = async () => {
       staged.clear();
@@ -78,22 +79,27 @@ export async function runBackup(run: PointsRun): Promise<Result> {
   }
 }
 
-function stageIn(
-  { ctx }: PointsRun,
-  folder: string,
-  staged: Map<string, Written>,
-  untouched: ReadonlySet<string>,
-): Stage {
+/** By artefact: what was written. */
+type Staged = Map<string, Written & { readonly crc32: string }>;
+
+function stageIn({ ctx }: PointsRun, folder: string, staged: Staged, untouched: ReadonlySet<string>): Stage {
   return {
     untouched,
     write: async (kind, bytes, totalBytes) => {
       // An app that saw its data move while it was copied writes the artefact once more.
       await ctx.disk.remove(join(folder, kind));
-      const written = await ctx.disk.write(join(folder, kind), bytes, {
+      let sum = 0;
+      const summed = async function* () {
+        for await (const chunk of bytes) {
+          sum = crc32(chunk, sum);
+          yield chunk;
+        }
+      };
+      const written = await ctx.disk.write(join(folder, kind), summed(), {
         signal: ctx.signal,
         onBytes: (done) => ctx.progress("copying", done, totalBytes),
       });
-      staged.set(kind, written);
+      staged.set(kind, { ...written, crc32: crc32Text(sum) });
       return written;
     },
   };
@@ -122,7 +128,7 @@ function untouchedKinds({ state }: PointsRun, newest: Good | undefined, source: 
 type PointFile = Omit<Manifest["files"][number], "name"> & { readonly taken?: Manifest["files"][number] };
 
 /** What the new point consists of: what was captured, and what need not be, because the newest point has it. */
-function filesOf(capture: Capture, staged: ReadonlyMap<string, Written>, newest: Good | undefined): PointFile[] {
+function filesOf(capture: Capture, staged: Readonly<Staged>, newest: Good | undefined): PointFile[] {
   const before = new Map(newest?.manifest.files.map((file) => [file.kind, file]));
   const written = [...staged].map(([kind, bytes]): PointFile => {
     const checksum = capture.checksums.get(kind) ?? bytes.sha256;
@@ -164,7 +170,7 @@ async function verifyStaged(
   run: PointsRun,
   app: BackupApp<unknown>,
   folder: string,
-  staged: ReadonlyMap<string, Written>,
+  staged: Readonly<Staged>,
   about: ReadonlyMap<string, Facts> | undefined,
 ): Promise<Verified> {
   const { ctx } = run;

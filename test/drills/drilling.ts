@@ -43,7 +43,7 @@ export async function plant(lab: Lab, kind: string, change: (path: string) => Pr
   const path = join(foldersOf(lab).history, entry.name);
   await change(path);
   const { about: _, ...others } = entry;
-  const changed = { ...others, sizeBytes: (await stat(path)).size, sha256: await sha256(path) };
+  const changed = { ...others, sizeBytes: (await stat(path)).size, sha256: await sha256(path), crc32: undefined };
   await saveManifest(lab, { ...manifest, files: manifest.files.map((file) => (file === entry ? changed : file)) });
   return path;
 }

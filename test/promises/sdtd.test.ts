@@ -15,6 +15,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { crc32 } from "node:zlib";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../../deploy/local/lab/free-port.ts";
 import { Game } from "../../deploy/local/lab/sdtd/game.ts";
@@ -22,7 +23,8 @@ import { readTtw } from "../../deploy/local/lab/sdtd/main-ttw.ts";
 import { app } from "../../functions/sdtd/app.ts";
 import { connectTelnet } from "../../functions/sdtd/telnet.ts";
 import { openNas } from "../../shared/nas/nas.ts";
-import { listPoints } from "../../shared/nas/points.ts";
+import { listPoints, manifestPath, type RestorePoint } from "../../shared/nas/points.ts";
+import { crc32Text } from "../../shared/nas/read-back.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { readTree, tempFolder } from "../../shared/testing.ts";
 import { contentHash } from "../crash/nas-checks.ts";
@@ -260,6 +262,63 @@ test("a damaged backup is found before the app is touched (a restore deleted the
     expect(steps.filter((step) => step.includes("UserData"))).toEqual([]);
   }
   expect(await readTree(places(folder).userData)).toEqual(before);
+});
+
+/** Another time in the header of the newest save's gzip member: every size and checksum inside it stays right. */
+async function alterNewestSave(): Promise<Buffer> {
+  const path = (await points()).at(-1)?.files.find(({ kind }) => kind === "save")?.path as string;
+  const bytes = await readFile(path);
+  bytes[4] = (bytes[4] as number) ^ 1;
+  await writeFile(path, bytes);
+  return bytes;
+}
+/** What the newest manifest says of its save from now on. */
+async function sayOfNewestSave(other: { crc32: string | undefined }): Promise<void> {
+  const { id, manifest } = (await points()).at(-1) as RestorePoint;
+  const files = manifest?.files.map((file) => (file.kind === "save" ? { ...file, ...other } : file));
+  await writeFile(manifestPath(openNas(places(folder).nas).app("sdtd"), id), JSON.stringify({ ...manifest, files }));
+}
+
+test("an archive with other bytes is found before anything of it is unpacked, also by a manifest without CRC-32", async () => {
+  await play(folder);
+  await backUp();
+  const bytes = await alterNewestSave();
+  expect((await points()).at(-1)?.manifest?.files[0]?.crc32).toMatch(/^[0-9a-f]{8}$/);
+  const found = ["crc32", "sha256"];
+  for (const sum of found) {
+    const { outcome, steps } = await run({ operation: "restore" });
+    expect(outcome.failure).toMatchObject({ code: "backup_damaged", message: expect.stringContaining(`${sum} `) });
+    expect(outcome.message).toContain(sum === "crc32" ? `is ${crc32Text(crc32(bytes))}` : "is wanted");
+    expect(steps.filter((step) => step.includes("UserData"))).toEqual([]);
+    await sayOfNewestSave({ crc32: undefined });
+  }
+});
+
+test("an archive whose bytes only sha256 tells from the right ones is found once it is unpacked: nothing is put in place, the app runs on", async () => {
+  await play(folder);
+  await backUp();
+  await play(folder, 500);
+  await sayOfNewestSave({ crc32: crc32Text(crc32(await alterNewestSave())) });
+  await exec(process.execPath, serverArgs(folder, "start"));
+  onTestFinished(async () => void (await exec(process.execPath, serverArgs(folder, "stop"))));
+  const { userData } = places(folder);
+  const before = await readTree(userData);
+  const damaged = { code: "backup_damaged", message: expect.stringMatching(/sha256 \w{64} is wanted, .* have \w{64}/) };
+
+  const { outcome, steps } = await run({ operation: "restore" });
+  expect(outcome.failure).toMatchObject(damaged);
+  expect(steps.some((step) => step.includes("UserData/.keepsake/restore/new/Saves"))).toBe(true);
+  expect(steps.filter((step) => /^(stop|start|rename .*restore\/new)/.test(step))).toEqual([]);
+  expect(await readTree(userData)).toEqual(before);
+  expect(await readdir(join(userData, ".keepsake"))).toEqual([]);
+
+  const to = join(folder, "look");
+  expect((await run({ operation: "restore", to })).outcome.failure).toMatchObject(damaged);
+  expect(await readdir(to)).toEqual([]);
+
+  expect((await run({ operation: "drill" })).outcome.failure).toMatchObject(damaged);
+  expect((await points()).at(-1)).toMatchObject({ good: false });
+  expect(await readTree(userData)).toEqual(before);
 });
 
 test("a hostile archive is refused before anything of it is unpacked", async () => {
