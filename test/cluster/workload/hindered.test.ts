@@ -80,7 +80,7 @@ const broken: [what: string, with_: GameOptions & { claim?: string }, why: RegEx
     { container: { readinessProbe: { exec: { command: ["false"] }, periodSeconds: 1 } } },
     /runs, and its readiness probe does not say that it is ready/,
   ],
-  ["no node that fits", { pod: { nodeSelector: { disk: "none" } } }, /finds no node: 0\/1 nodes are available/],
+  ["no node that fits", { pod: { nodeSelector: { disk: "none" } } }, /finds no node: 0\/\d nodes are available/],
   [
     "a server that crashes",
     { container: { command: ["sh", "-c", "exit 7"] } },
