@@ -13,6 +13,8 @@ const randomBits = 7.85;
 
 /** Of all places, those with bytes that were there before, up to which matches gain as little. */
 const fewRepeats = 0.03;
+/** From which on run lengths alone are no match for them, as in any text. */
+const manyRepeats = 0.25;
 
 /** What `deflateBlock` needs of memory beside a block of up to `blockBytes`. */
 export const scratchBytes = (blockBytes: number) => Math.max(storedBound(blockBytes), sampleBytes);
@@ -27,8 +29,9 @@ export async function deflateBlock(block: Buffer, level: number, scratch: Buffer
   const stored = () => scratch.subarray(0, storeWithRuns(block, scratch));
   if (level === 0) return stored();
   const sample = sampleOf(block, scratch);
-  if (bitsPerByte(sample) >= randomBits && repeatsOf(sample) <= sample.length * fewRepeats) return stored();
-  const result = await deflated(block, await better(sample, level));
+  const repeats = repeatsOf(sample) / sample.length;
+  if (repeats <= fewRepeats && bitsPerByte(sample) >= randomBits) return stored();
+  const result = await deflated(block, repeats >= manyRepeats ? { level } : await better(sample, level));
   if (result.length <= block.length) return result;
   freeWhole(result);
   return stored();
@@ -66,15 +69,16 @@ function sampleOf(block: Buffer, scratch: Buffer): Buffer {
 
 const places = new Uint32Array(1 << 13);
 
-/** Places whose four bytes, not all of them zero, were there before: what zlib finds matches for, but much quicker. */
+/** Places whose four bytes were there before, but for runs of one byte: what zlib finds matches for, but much quicker. */
 function repeatsOf(bytes: Buffer): number {
   places.fill(0);
   let repeats = 0;
-  for (let at = 0, four = 0; at < bytes.length; at += 1) {
-    four = ((four << 8) | (bytes[at] as number)) >>> 0;
+  for (let at = 0, before = 0; at < bytes.length; at += 1) {
+    const four = ((before << 8) | (bytes[at] as number)) >>> 0;
     const place = Math.imul(four, 0x9e3779b1) >>> 19;
-    if (four !== 0 && places[place] === four) repeats += 1;
+    if (four !== before && places[place] === four) repeats += 1;
     places[place] = four;
+    before = four;
   }
   return repeats;
 }
