@@ -56,6 +56,9 @@ check: tools ## lint, types, formatting, unused code and import boundaries
 init-nas: tools ## mark a mounted export as the NAS: NAS=path
 	@exec $(NODE) deploy/local/init-nas.ts
 
+manifests: tools ## make deploy/kustomize anew, of deploy/keepsake.yaml
+	@exec $(NODE) deploy/manifests/main.ts
+
 backup-all: tools ## back up every app now
 	@exec $(CLI) backup --all
 
@@ -127,4 +130,4 @@ help-%: tools FORCE
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup setup-test setup-e2e tools demo up test e2e test-crash test-memory bench check init-nas backup-all restore-all adopt status test-telegram retry-parked doctor FORCE
+.PHONY: help setup setup-test setup-e2e tools demo up test e2e test-crash test-memory bench check init-nas manifests backup-all restore-all adopt status test-telegram retry-parked doctor FORCE

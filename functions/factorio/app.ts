@@ -54,6 +54,7 @@ export const app: AppType<Settings, FactorioSource> = {
     claim: "factorio-factorio-server-charts-datadir",
     mountPath: "/factorio",
     user: "845:845",
+    secrets: { "factorio-rcon": "factorio-rcon/rconpw" },
   },
   keep: 5,
   artefacts: [

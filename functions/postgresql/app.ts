@@ -12,6 +12,7 @@ export const app: AppType<Settings> = {
   kubernetes: {
     namespace: "databases",
     user: "1000:1000",
+    secrets: { "postgresql-password": "postgresql/postgres-password" },
     companion: { image: "postgres:18-alpine", memory: "1Gi" },
   },
   keep: 7,

@@ -47,6 +47,7 @@ export const app: AppType<Settings, SdtdSource> = {
     claim: "sdtd-7dtd-gamefiles",
     mountPath: "/app/7-days-to-die",
     user: "1000:1000",
+    secrets: { "sdtd-telnet": "sdtd-telnet/password" },
   },
   keep: 5,
   artefacts: [

@@ -28,6 +28,8 @@ const ClusterWorkload = z
   })
   .refine(({ name, selector }) => (name === undefined) !== (selector === undefined), "one of name and selector");
 
+const SecretFile = z.string().regex(/^\w[\w.-]{0,252}$/, "the name of a file");
+
 const Toleration = z.strictObject({
   key: z.string().optional(),
   operator: z.enum(["Equal", "Exists"]).optional(),
@@ -60,6 +62,10 @@ export const KubernetesSettings = z.strictObject({
   nodeSelector: z.record(z.string(), z.string()).optional(),
   tolerations: z.array(Toleration).optional(),
   companion: Companion.optional(),
+  /** Secrets of the app's namespace that a run has as files: `<file>: <secret>/<key>`. */
+  secrets: z
+    .record(SecretFile, z.string().regex(/^[a-z0-9.-]+\/[\w.-]+$/, "a secret and its key as `<secret>/<key>`"))
+    .optional(),
 });
 
 /** The same with what its type says. */
