@@ -28,12 +28,16 @@ export function describeRun(app: string, request: RunRequest): RunDescription {
   };
 }
 
-/** Runs a runner as a process of its own and kills it right before its step `killAt`; 0 lets it live. */
+/**
+ * Runs a runner as a process of its own and kills it right before its step `killAt`; 0 lets it live.
+ * @param program Of a place that is not this machine; see `killed-runner.ts`.
+ */
 export async function runKilled(
   statePath: string,
   configPath: string,
   run: RunDescription,
   killAt: number,
+  program = join(import.meta.dirname, "killed-runner.ts"),
 ): Promise<Killed> {
   // As `localRuns` lays a run out, so that a later run knows of this one even when it died before it held the lock.
   const folder = join(statePath, "runs", run.id);
@@ -44,11 +48,9 @@ export async function runKilled(
   await writeFile(join(statePath, "open-runs", run.id), "");
   await writeFile(runPath, JSON.stringify(run));
   await writeFile(stepsPath, "");
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, "killed-runner.ts"), String(killAt), stepsPath, configPath, runPath],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const child = spawn(process.execPath, [program, String(killAt), stepsPath, configPath, runPath], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   let log = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -40,7 +40,9 @@ export async function rememberRows(rows: readonly CrashRow[]): Promise<void> {
   const [first] = rows;
   if (!first) return;
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, `${first.app}.json`), JSON.stringify(rows));
+  // "factorio, on a cluster: a restore" is of another suite than "factorio: a restore".
+  const [suite = ""] = first.story.split(":");
+  await writeFile(join(folder, `${suite.replace(/[^a-z0-9]+/gi, "-")}.json`), JSON.stringify(rows));
 }
 
 export const forgetRows = () => rm(folder, { recursive: true, force: true });

@@ -35,6 +35,8 @@ export interface Story<World> {
   /** What must hold once a run has ended well; what it returns must equal that of the world without a kill. */
   lookAtEnd(world: World, runIds: readonly string[]): Promise<unknown>;
   readonly configPath: (folder: string) => string;
+  /** What carries its runs out; `killed-runner.ts`, on this machine, when absent. */
+  readonly runner?: string;
 }
 
 /** Where a story's runs keep their own things: `state` beside the configuration. */
@@ -71,7 +73,7 @@ function tell<World>(story: Story<World>): void {
   };
   const run = (folder: string, killAt: number, request = story.request) => {
     const description = describeRun(story.app, request);
-    return runKilled(statePath(folder), story.configPath(folder), description, killAt).then((killed) => ({
+    return runKilled(statePath(folder), story.configPath(folder), description, killAt, story.runner).then((killed) => ({
       ...killed,
       id: description.id,
     }));

@@ -1,0 +1,88 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { V1Deployment } from "@kubernetes/client-node";
+import { expect } from "vitest";
+import { busybox } from "../images/busybox.ts";
+import type { Namespace } from "../namespace.ts";
+
+/**
+ * A server that holds its data open, and bears witness when somebody changes it under its feet: it compares what is
+ * there with what it found when it started, also while it is ending.
+ * @param look A command that prints what must not change, in the folder /lab.
+ * @param hold A file in it, or a pattern of files, of which the first is held open.
+ */
+const witnessing = (look: string, hold: string) => `
+cd /lab
+look() { ${look}; }
+set -- ${hold}
+exec 3<"$1" 4>>witness.log
+seen=$(look)
+check() { [ "$(look)" = "$seen" ] || { echo "$seen"; echo became; look; } >>touched; }
+ending() { for i in 1 2 3; do check; sleep 0.1; done; exit 0; }
+trap ending TERM
+touch /tmp/ready
+while :; do echo at work >&4; check; sleep 0.1; done
+`;
+
+export interface Witness {
+  readonly name: string;
+  /** How many pods it is to have, and has ready. */
+  replicas(): Promise<[wanted: number, ready: number]>;
+  /** Whether a pod of it is there that has not ended. */
+  isUp(): Promise<boolean>;
+  /** It is up as before, nobody remembers a stop, and nobody has touched its data while it ran. */
+  expectBack(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+let count = 0;
+
+/** Starts one over a folder of this machine, in one pod. */
+export async function startWitness(
+  home: Namespace,
+  folder: string,
+  { look, hold }: { look: string; hold: string },
+): Promise<Witness> {
+  count += 1;
+  const name = `witness-${count}`;
+  const labels = { game: name };
+  const container = {
+    ...{ name: "game", image: busybox, command: ["sh", "-c", witnessing(look, hold)] },
+    readinessProbe: { exec: { command: ["test", "-f", "/tmp/ready"] }, periodSeconds: 1 },
+    volumeMounts: [{ name: "lab", mountPath: "/lab" }],
+  };
+  const volumes = [{ name: "lab", hostPath: { path: folder, type: "Directory" } }];
+  await rm(join(folder, "touched"), { force: true });
+  await home.apply({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name },
+    spec: {
+      selector: { matchLabels: labels },
+      strategy: { type: "Recreate" },
+      template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 5, containers: [container], volumes } },
+    },
+  });
+  const live = async () => (await home.get<V1Deployment>("deployment", name)) as V1Deployment;
+  const replicas = async (): Promise<[number, number]> => {
+    const { spec, status } = await live();
+    return [spec?.replicas ?? 1, status?.readyReplicas ?? 0];
+  };
+  await home.until(`deployment/${name}`, "jsonpath={.status.readyReplicas}=1");
+  return {
+    name,
+    replicas,
+    async isUp() {
+      const over = "--field-selector=status.phase!=Succeeded,status.phase!=Failed";
+      return (await home.kubectl("get", "pods", `--selector=game=${name}`, over, "--output=name")) !== "";
+    },
+    async expectBack() {
+      expect(await replicas(), "the app came back").toEqual([1, 1]);
+      expect((await live()).metadata?.annotations, "no stop is remembered").not.toHaveProperty([
+        "keepsake.dev/stopped",
+      ]);
+      expect(await readFile(join(folder, "touched"), "utf8").catch(() => ""), "its data was its own").toBe("");
+    },
+    remove: async () => void (await home.kubectl("delete", "deployment", name, "--wait=false")),
+  };
+}
