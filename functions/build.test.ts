@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { appendFile, cp, mkdir, readdir, stat, symlink, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -49,6 +49,8 @@ test("a bundled runner backs up, tells NATS, and is not found any more once a so
   expect(await find(folder)).toBeUndefined();
   await build(folder);
   const bundled = (await find(folder)) as string;
+  // A part of the runner's would begin the run once more, in the thread.
+  expect(await readFile(join(bundled, "../file-thread.cjs"), "utf8")).not.toMatch(/require\("\./);
   expect(bundled.startsWith(join(folder, "build/runner/"))).toBe(true);
 
   const lab = await tempFolder();

@@ -18,17 +18,21 @@ export async function bundleProgram(
   folder: string,
   { rootFromBundle, amongBundles }: BundleOptions = { rootFromBundle: relative(folder, root), amongBundles: false },
 ): Promise<void> {
+  const types = listOfTypes(await typeFolders());
+  const plugins = [...(amongBundles ? [programsBeside] : []), placesOfSources(rootFromBundle), builtinsAtFirstUse];
+  await writeBundle({ [program]: entry }, folder, [programEntry(program), types, ...plugins]);
+  // Each by itself: a part that it shared with the program would be the program, which begins when it is loaded.
+  if (program === "run") for (const [name, source] of threads) await writeBundle({ [name]: source }, folder, plugins);
+}
+
+/** What the runner starts as threads. */
+const threads = [["file-thread", join(root, "shared/file-thread.ts")]] as const;
+
+async function writeBundle(input: Record<string, string>, folder: string, plugins: Plugin[]): Promise<void> {
   const bundle = await rolldown({
-    input: { [program]: entry },
+    input,
     platform: "node",
-    plugins: [
-      programEntry(program),
-      listOfTypes(await typeFolders()),
-      ...(amongBundles ? [programsBeside] : []),
-      placesOfSources(rootFromBundle),
-      builtinsAtFirstUse,
-      asciiOnly,
-    ],
+    plugins: [...plugins, asciiOnly],
     // The package's own files of 80 modules are functions to call; those for browsers are one scope.
     resolve: { alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") } },
   });
@@ -76,7 +80,7 @@ const programsBeside: Plugin = {
   },
 };
 
-/** A source that starts another one as a process, or reads a file, finds it where it is. */
+/** A source that starts another one as a process, or reads a file, finds it where it is; a thread is in the bundle. */
 const placesOfSources = (rootFromBundle: string): Plugin => ({
   name: "places of sources",
   transform(code, id) {
@@ -84,6 +88,10 @@ const placesOfSources = (rootFromBundle: string): Plugin => ({
     const path = join(rootFromBundle, relative(root, id)).replaceAll(sep, "/");
     const inBundle = (part: string) => `require("node:path").join(__dirname, ${JSON.stringify(part)})`;
     return code
+      .replaceAll(
+        /new URL\("\.\/([\w-]+-thread)\.ts", import\.meta\.url\)/g,
+        (_, thread) => `require("node:path").join(__dirname, "${thread}.cjs")`,
+      )
       .replaceAll("import.meta.dirname", inBundle(dirname(path)))
       .replaceAll("import.meta.url", `require("node:url").pathToFileURL(${inBundle(path)}).href`)
       .replaceAll("import.meta.main", "false");

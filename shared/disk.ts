@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, constants, fchmodSync, fchownSync, futimesSync, openSync, writeSync } from "node:fs";
+import { constants } from "node:fs";
 import {
   chmod,
   chown,
@@ -19,6 +19,8 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type { FileWorker } from "./file-worker.ts";
+import { type SmallFile, writeNow } from "./files-now.ts";
 import { answersAtOnce } from "./source/file-system.ts";
 import type { Step } from "./step.ts";
 
@@ -47,14 +49,6 @@ export interface WriteOptions {
    * last part at the end. What it throws fails the write.
    */
   onSynced?: (fromByte: number, toByte: number) => Promise<void>;
-}
-
-/** A small file, held in memory. */
-export interface SmallFile {
-  path: string;
-  bytes: Uint8Array;
-  mode?: number;
-  modifiedAtMs?: number;
 }
 
 type Bytes = string | Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -174,14 +168,17 @@ export class Disk {
   /**
    * Writes new small files, all in one step and none fsynced: `syncFileSystem` has to follow before any of them is
    * relied on. Never replaces a file. A crash leaves some of them, and one torn.
+   * @param worker Writes them instead of this thread, where the disk answers at once.
    * @throws {NodeJS.ErrnoException} `EEXIST`, `ENOSPC`…
    */
-  async writeMany(files: readonly SmallFile[]): Promise<void> {
+  async writeMany(files: readonly SmallFile[], worker?: FileWorker): Promise<void> {
     const [first] = files;
     if (!first) return;
     await this.#step(`write ${files.length} files from ${first.path}`, async () => {
       if (await answersAtOnce(dirname(first.path))) {
-        for (const file of files) this.#writeNow(file);
+        const attributes = { fileMode: this.#fileMode, owner: this.#owner };
+        if (worker) return worker.write(files, attributes);
+        for (const file of files) writeNow(file, attributes);
         return;
       }
       // A few at a time: a network file system answers each call late.
@@ -201,18 +198,6 @@ export class Disk {
       const ended = await Promise.allSettled(Array.from({ length: 8 }, write));
       for (const end of ended) if (end.status === "rejected") throw end.reason;
     });
-  }
-
-  #writeNow({ path, bytes, mode, modifiedAtMs }: SmallFile): void {
-    const file = openSync(path, "wx", mode ?? this.#fileMode);
-    try {
-      for (let done = 0; done < bytes.byteLength; ) done += writeSync(file, bytes, done, bytes.byteLength - done, done);
-      if (this.#owner) fchownSync(file, this.#owner.uid, this.#owner.gid);
-      if (mode !== undefined) fchmodSync(file, mode);
-      if (modifiedAtMs !== undefined) futimesSync(file, modifiedAtMs / 1000, modifiedAtMs / 1000);
-    } finally {
-      closeSync(file);
-    }
   }
 
   /** Makes all that was written to the file system of this folder survive a power cut: syncfs(2), by `sync -f`. */

@@ -83,7 +83,7 @@ async function unpack(
   const [savesName, worldsName] = [await nameIn(userData, "Saves"), await nameIn(userData, "GeneratedWorlds")];
   const totalBytes = await neededBytes(files, point);
   let doneBytes = 0;
-  const put = async (kind: string, file: ReadBack, folder: string) => {
+  const put = async (kind: string, file: ReadBack, folder: string, isLast: boolean) => {
     const before = doneBytes;
     const onBytes = (bytes: number) => {
       doneBytes = before + bytes;
@@ -91,11 +91,11 @@ async function unpack(
     };
     const about = archiveAbout(point.about?.get(kind));
     const sha256 = point.sha256s?.get(kind);
-    return unpackFolder({ file, about, signal: ctx.signal }, folder, { disk, sha256, onBytes });
+    return unpackFolder({ file, about, signal: ctx.signal }, folder, { disk, sha256, sync: isLast, onBytes });
   };
 
   const told = point.label ?? (typeof point.facts?.world === "string" ? point.facts.world : undefined);
-  const world = worldFile ? await put("world", worldFile, join(into, worldsName)) : told;
+  const world = worldFile ? await put("world", worldFile, join(into, worldsName), false) : told;
   if (world === undefined) {
     throw new Failure(
       "target_invalid",
@@ -108,7 +108,7 @@ async function unpack(
   }
   const inProduction = dirname(dirname(into)) === join(userData, hiddenFolder);
   if (!worldFile && inProduction) await needWorld(ctx.settings, join(userData, worldsName), world);
-  const game = await put("save", save, join(into, savesName, world));
+  const game = await put("save", save, join(into, savesName, world), true);
   if (inProduction) await warnOfOthers(ctx, world, game);
 }
 

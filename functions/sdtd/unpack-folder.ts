@@ -6,6 +6,7 @@ import { type Archive, readArchive } from "./archive.ts";
 /**
  * Unpacks an archive into a new folder, and proves what has arrived: the bytes that were unpacked are those of the
  * archive that was proven, and every file on the disk has those that the archive gave.
+ * @param options.sync Whether all that was written to that file system is durable at the end.
  * @param options.sha256 Of the archive, when it was made; without it, it was proven a moment ago.
  * @returns The name of the folder in it.
  * @throws {Failure} `restore_failed`; `backup_damaged`; `backup_hostile` as `readArchive`.
@@ -13,17 +14,17 @@ import { type Archive, readArchive } from "./archive.ts";
 export async function unpackFolder(
   archive: Archive,
   into: string,
-  options: { disk: Disk; sha256: string | undefined; onBytes: (doneBytes: number) => void },
+  options: { disk: Disk; sha256: string | undefined; sync: boolean; onBytes: (doneBytes: number) => void },
 ): Promise<string> {
   const { file, signal } = archive;
-  const { disk, onBytes } = options;
+  const { disk, sync, onBytes } = options;
   const wanted = options.sha256 ?? (await file.sha256());
   let root = "";
   const entries = readArchive(archive, (name) => {
     root = name;
   });
   await extractTar(entries, into, {
-    ...{ disk, name: file.path, modeMask: 0o755, onBytes },
+    ...{ disk, name: file.path, modeMask: 0o755, sync, onBytes },
     ...(signal && { signal }),
   });
   const unpacked = await file.sha256();

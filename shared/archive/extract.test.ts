@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Disk } from "../disk.ts";
@@ -121,6 +121,22 @@ test("extractTar() writes thousands of small files in few steps and syncs their 
   const found = await readTree(into);
   expect(Object.keys(found)).toHaveLength(1200);
   expect(many.every(({ name, content }) => found[name] === content)).toBe(true);
+});
+
+test("extractTar() writes many batches of files by a thread, which is gone at the end, also when it fails", async () => {
+  const content = (n: number) => Buffer.alloc((190 << 10) + n, `content ${n} `);
+  const many = Array.from({ length: 90 }, (_, n) => ({ name: `d${n % 3}/f${n}`, content: content(n) }));
+  const into = join(await tempFolder("memory"), "a");
+  const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name));
+  const before = threads();
+  const during = new Set<number>();
+  const onBytes = () => void during.add(threads().length - before.length);
+  expect(await extract(rawTar(...many), into, { onBytes })).toMatchObject({ files: 90, folders: 3 });
+  for (const { name, content } of many) expect((await readFile(join(into, name))).equals(content)).toBe(true);
+  const evil = rawTar(...many, { name: "evil", type: "2", linkName: "/etc" });
+  await expect(extract(evil, join(await tempFolder("memory"), "a"))).rejects.toMatchObject({ code: "backup_hostile" });
+  expect(threads()).toEqual(before);
+  expect([...during]).toEqual([0, 1]);
 });
 
 test("extractTar() stopped dead at any change has written nothing but what is in the archive", async () => {

@@ -1,9 +1,13 @@
 import { lstat, readdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import type { Disk, SmallFile } from "../disk.ts";
+import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { FileWorker } from "../file-worker.ts";
+import type { SmallFile } from "../files-now.ts";
 import { sha256Of } from "../nas/publish.ts";
 import { firstOther } from "../nas/read-many.ts";
+import { answersAtOnce } from "../source/file-system.ts";
 import { hostile, whyNotPath } from "./names.ts";
 import type { TarEntry } from "./tar-read.ts";
 
@@ -32,6 +36,8 @@ export interface Extracted {
 const smallBytes = 256 << 10;
 const batchBytes = 4 << 20;
 const batchEntries = 512;
+/** From so many batches on, there are probably enough to come to be worth a thread that writes them. */
+const batchesWithoutThread = 2;
 
 /**
  * Unpacks into an empty folder, which is made when it is missing, and reads every file back once it is written. No link
@@ -50,15 +56,20 @@ export async function extractTar(
   const made = new Set([""]);
   const done: Extracted = { files: 0, folders: 0, sizeBytes: 0 };
   const batches = [new Batch(), new Batch()];
+  const mayStart = availableParallelism() > 1 && (await answersAtOnce(into));
   let batch = batches[0] as Batch;
   let writing = Promise.resolve();
+  let flushes = 0;
+  let worker: FileWorker | undefined;
 
   /** Hands what was gathered to the disk; the next batch is filled meanwhile. */
   const flush = async () => {
     await writing;
     if (batch.length === 0) return;
     const full = batch;
-    writing = full.writeTo(disk, into).then(() => {
+    flushes += 1;
+    if (mayStart && flushes > batchesWithoutThread) worker ??= new FileWorker();
+    writing = full.writeTo(disk, into, worker).then(() => {
       done.files += full.files.length;
       full.clear();
     });
@@ -109,10 +120,11 @@ export async function extractTar(
       }
     }
     await flush();
+    await writing;
   } finally {
     await writing.catch(() => {});
+    await worker?.end();
   }
-  await writing;
   if (options.sync ?? true) await disk.syncFileSystem(into);
   return done;
 }
@@ -128,15 +140,15 @@ class Batch {
     return this.folders.length + this.files.length;
   }
 
-  async writeTo(disk: Disk, into: string): Promise<void> {
+  async writeTo(disk: Disk, into: string, worker: FileWorker | undefined): Promise<void> {
     await disk.makeDirs(this.folders);
-    await disk.writeMany(this.files);
-    const other = await firstOther(into, this.files);
+    await disk.writeMany(this.files, worker);
+    const other = await (worker ? worker.firstOther(this.files) : firstOther(into, this.files));
     if (other !== undefined) throw otherBytes(other);
   }
 
   async read(chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Buffer> {
-    this.#bytes ??= Buffer.allocUnsafeSlow(batchBytes);
+    this.#bytes ??= FileWorker.memory(batchBytes);
     const start = this.used;
     const wrong = (is: number) => new Error(`Cannot unpack an entry: ${sizeBytes} bytes are wanted, is ${is}`);
     for await (const chunk of chunks) {

@@ -3,7 +3,8 @@ import { closeSync, constants, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { ignore, type SmallFile } from "../disk.ts";
+import { ignore } from "../disk.ts";
+import type { SmallFile } from "../files-now.ts";
 import { answersAtOnce } from "../source/file-system.ts";
 
 /** What is read at once: most files are smaller. */
