@@ -5,7 +5,7 @@ import { type Connection, openConnection } from "./connection.ts";
 import { type CommandOptions, command } from "./install/command.ts";
 import { control } from "./machine/control.ts";
 import { kubeconfig as kubeconfigText } from "./machine/keys.ts";
-import type { ProgramName } from "./machine/programs.ts";
+import { type ProgramName, programNames } from "./machine/programs.ts";
 import { type About, nodeName, placesOf } from "./machine/run.ts";
 import { Namespace } from "./namespace.ts";
 
@@ -97,6 +97,15 @@ export class Cluster {
   /** Returns when it is ready. */
   start(name: ProgramName): Promise<void> {
     return control(placesOf(this.folder).controlSocket, "start", name);
+  }
+
+  /**
+   * SIGKILL for all of them at once, then up again. Who was connected comes back by itself, after some seconds of waiting: on
+   * k3s, where all are one process, nobody waits, which takes naming all.
+   */
+  async restart(...names: ProgramName[]): Promise<void> {
+    await Promise.all(names.map((name) => this.kill(name)));
+    for (const name of programNames) if (names.includes(name)) await this.start(name);
   }
 
   /** A way of its own to the API, which can be cut. */

@@ -6,6 +6,7 @@ import { KubeConfig, type V1ConfigMap, Watch } from "@kubernetes/client-node";
 import { afterAll, expect, test } from "vitest";
 import { connect } from "../../shared/cluster/client.ts";
 import { openCluster } from "./cluster.ts";
+import { programNames } from "./machine/programs.ts";
 import { sweep } from "./machine/sweep.ts";
 
 /** A cluster by a process that can be killed. */
@@ -43,9 +44,8 @@ test("kill() of API server and etcd ends a watch and loses nothing, start() lets
   await second.ended;
 });
 
-test("kill() of the kubelet leaves pods alone, start() makes new ones start", async () => {
-  await cluster.kill("kubelet");
-  await cluster.start("kubelet");
+test("restart() of all that k3s is in one process leaves a node that takes pods", async () => {
+  await cluster.restart(...programNames);
   expect(await home.runJob("after", { command: ["echo", "runs"] })).toEqual({ log: "runs\n", succeeded: true });
 });
 

@@ -1,6 +1,8 @@
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { busyboxImages } from "../images/busybox.ts";
+import { keepsakeBase } from "../images/keepsake.ts";
+import { serversImage } from "../images/servers.ts";
 import { unpackContainerd } from "./containerd.ts";
 import { buildKubernetes } from "./kubernetes.ts";
 
@@ -26,6 +28,9 @@ export async function install(say: (line: string) => void): Promise<Installed> {
     buildKubernetes(say),
     unpackContainerd(say),
     busyboxImages(),
+    // What takes long of the other images, which would be a test's time.
+    serversImage(say),
+    keepsakeBase(say),
   ]);
   return { kubernetes, containerd, images };
 }
@@ -36,7 +41,17 @@ async function checkMachine(): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Error(`${cannot}: root is needed, for namespaces and mounts. Type: sudo make e2e`);
   }
-  for (const program of ["apt-get", "dpkg-deb", "ip", "iptables", "nsenter", "openssl", "setpriv", "unshare"]) {
+  for (const program of [
+    "apt-get",
+    "dpkg-deb",
+    "ip",
+    "iptables",
+    "mmdebstrap",
+    "nsenter",
+    "openssl",
+    "setpriv",
+    "unshare",
+  ]) {
     if (!(await isOnPath(program))) throw new Error(`${cannot}: ${program} is needed. ${setup}`);
   }
   for (const path of ["/usr/lib/cni/bridge", "/bin/busybox"]) {
