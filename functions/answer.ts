@@ -6,7 +6,8 @@ import type { ToDoor, ToHand } from "../shared/serve/messages.ts";
 import { loadFunction } from "./function.ts";
 
 /**
- * The process that does a function's work, started by its door: `node functions/answer.ts <socket>`. Environment:
+ * The process that does a function's work, started by its door: `node functions/answer.ts <socket> [rested]`.
+ * Environment:
  * KEEPSAKE_FUNCTION (its name), KEEPSAKE_CONFIG (path of keepsake.yaml).
  */
 export async function main(): Promise<void> {
@@ -14,7 +15,9 @@ export async function main(): Promise<void> {
   const log = createLog(name || "function");
   const draining = new AbortController();
   const configPath = process.env.KEEPSAKE_CONFIG || "keepsake.yaml";
-  const handler = await loadFunction(name, { configPath, log, draining: draining.signal }).catch((error) => {
+  const [socketPath, rested] = process.argv.slice(2);
+  const options = { configPath, log, draining: draining.signal, isRested: rested === "rested" };
+  const handler = await loadFunction(name, options).catch((error) => {
     const { message, hint } = toFailure(error);
     log.fatal({ hint }, message);
     process.exit(1);
@@ -33,13 +36,13 @@ export async function main(): Promise<void> {
   };
   process.on("message", (message: ToHand) => {
     if (message.kind === "drain") void stop();
-    else tell({ kind: "rest", ...handler.rest?.() });
+    else void Promise.resolve(handler.rest?.() ?? {}).then((rest) => tell({ kind: "rest", ...rest }));
   });
   process.once("SIGTERM", end);
   // The terminal's Ctrl-C is for the door, which tells when it is time. Without a door there is nobody to answer to.
   process.on("SIGINT", () => {});
   process.once("disconnect", end);
-  server.listen(process.argv[2], () => {
+  server.listen(socketPath, () => {
     tell({ kind: "up" });
     handler.start?.();
   });

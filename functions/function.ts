@@ -20,6 +20,8 @@ export interface FunctionOptions {
   gatewayUrl?: string | undefined;
   /** Aborted when the function is about to end: whoever waits for an outcome is told then how to go on. */
   draining?: AbortSignal | undefined;
+  /** It was ended as it had said that it may be (`ServedFunction.rest`), and is there again. */
+  isRested?: boolean;
 }
 
 export interface ServedFunction {
@@ -29,7 +31,7 @@ export interface ServedFunction {
   /** Ends that, and returns when it has ended. */
   stop?(): Promise<void>;
   /** When it may be ended and started again; without this, whenever nobody calls. */
-  rest?(): Rest;
+  rest?(): Promise<Rest>;
 }
 
 export interface Rest {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openBell } from "../events/nats/bell.ts";
 import { Door } from "../shared/serve/door.ts";
 import { Hand } from "../shared/serve/hand.ts";
 import { readServeSettings } from "../shared/serve/settings.ts";
@@ -25,7 +26,7 @@ export async function main(): Promise<void> {
     const settings = readServeSettings(process.env);
     const socketPath = join(folder, "answer");
     const command = [process.execPath, ...process.execArgv, programPath("answer")] as const;
-    const hand = new Hand({ command, socketPath, log });
+    const hand = new Hand({ command, socketPath, log, openBell });
     const door = new Door({ settings, hand, socketPath, log });
     // Also so that a configuration that cannot be used is found now, and not by the first caller.
     await hand.start();

@@ -1,6 +1,7 @@
 import { DiscardPolicy, JetStreamApiCodes, JetStreamApiError, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import type { Connection } from "./connect.ts";
+import { streamSubjects } from "./subjects.ts";
 
 export const streamName = "backups";
 
@@ -10,7 +11,7 @@ const dayMs = 86_400_000;
 export const streamConfig = {
   name: streamName,
   description: "Keepsake: how backups and restores ended, and what the watch has found",
-  subjects: ["backups.>", "mapshot.>"],
+  subjects: streamSubjects,
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
   discard: DiscardPolicy.Old,

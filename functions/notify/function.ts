@@ -15,6 +15,8 @@ import { secretsIn } from "./secret.ts";
 import { readSettings } from "./settings.ts";
 
 const pingTimeoutMs = 15_000;
+/** Whatever may have been missed, so long at most. */
+const longestRestMs = 15 * 60_000;
 
 /**
  * The function `notify`: tells people what happened, of its own accord once it is started.
@@ -51,9 +53,11 @@ export async function loadNotify({
     fetch: async (request) => api.fetch(request),
     start: () => notifier.start(),
     stop: () => notifier.stop(),
-    rest: () => ({ forMs: 0 }),
+    rest: async () => (notifier.isAtRest() ? { forMs: longestRestMs, ...bellAt(await url()) } : { forMs: 0 }),
   };
 }
+
+const bellAt = (url: string | undefined) => (url === undefined ? {} : { bell: url });
 
 /** A connection for each time that NATS is found again: whom it lets in may have changed meanwhile. */
 function natsOf(url: () => Promise<string | undefined>, log: Logger): NonNullable<NotifierOptions["open"]> {

@@ -22,6 +22,8 @@ const idleMs = 10_000;
 /** After NATS failed: the first wait and the longest. */
 const awayMs = { first: 1000, most: 30_000 };
 
+const notYet = "not connected yet";
+
 /** What becomes of an event that is handed in. */
 export type HandedIn = { readonly item: Item } | "told" | "logged" | "off" | "for the digest";
 
@@ -41,8 +43,9 @@ export class Intake {
   readonly givenBack = new Map<string, number>();
   /** What waits in NATS beside what is held, as far as it is known. */
   left = 0;
+  #isAccepting = false;
   /** Why NATS cannot be used; undefined when it can. */
-  away: string | undefined = "not connected yet";
+  away: string | undefined = notYet;
 
   constructor(options: NotifierOptions, held: Held, memory: LateMemory, told: ToldBefore) {
     this.#options = options;
@@ -92,6 +95,7 @@ export class Intake {
       }
     } finally {
       this.#memory.now = undefined;
+      this.#isAccepting = false;
       await this.#letGo();
       await inbox.close().catch(() => {});
     }
@@ -120,7 +124,14 @@ export class Intake {
     if (room <= heldMost - heldFew) return this.#held.went.wait(this.#options.clock, Number.POSITIVE_INFINITY);
     const taken = await inbox.take(room, idleMs, signal);
     this.left = inbox.left();
+    this.#isAccepting = taken.length > 0;
     for (const given of taken) await this.#accept(given);
+    this.#isAccepting = false;
+  }
+
+  /** Nothing is here, or is given back and comes again; and it is known how things are at NATS. */
+  get isAtRest(): boolean {
+    return this.away !== notYet && !this.#isAccepting && this.givenBack.size === 0 && this.left === 0;
   }
 
   /** What NATS gave comes again from there: at once where it is told so. */

@@ -38,6 +38,20 @@ test("Notifier tells what comes, and what comes twice once", async () => {
   expect(lab.texts()).toHaveLength(2);
 });
 
+test("Notifier rests when nothing waits, and the last message is so old that no pace depends on it", async () => {
+  const lab = await notifyLab();
+  const notifier = lab.start();
+  expect(notifier.isAtRest()).toBe(false);
+  await until(() => expect(notifier.isAtRest()).toBe(true));
+  lab.telegram.faults.push(502);
+  lab.nats.publish(backup("run-1"));
+  const resting = whenAsked(lab, () => notifier.isAtRest());
+  await untilAllTold(lab);
+  expect(new Set([...resting, notifier.isAtRest()])).toEqual(new Set([false]));
+  lab.clock.pass(70_000);
+  expect(notifier.isAtRest()).toBe(true);
+});
+
 test("Notifier keeps the pace of a group: no flood, and nothing is lost", async () => {
   const lab = await notifyLab({ chats: { "-100": { type: "supergroup" } } });
   for (let n = 0; n < 150; n++) lab.nats.publish(backup(`run-${n}`));

@@ -14,6 +14,9 @@ const nudgedEveryMs = 10_000;
 /** How often an address is called that has not answered. */
 const pingEveryMs = 15_000;
 
+/** So long after the last message nothing depends on when it was: a minute is what a group's limit looks back on. */
+const pacedMs = 65_000;
+
 /** What a trial came to, for each channel. */
 export interface Trial {
   readonly channel: string;
@@ -57,6 +60,14 @@ export class Notifier {
     this.#isStopped = true;
     this.#options.pings?.noted.ring();
     await Promise.all(others);
+  }
+
+  /** Nothing is under way or waits, so that it may be ended and begun again without anybody noticing. */
+  isAtRest(): boolean {
+    const { clock, pings } = this.#options;
+    const toldMs = this.#teller.lastTold?.at ?? Number.NEGATIVE_INFINITY;
+    const isQuiet = this.#held.items.length === 0 && !pings?.isDue() && clock.now() - toldMs > pacedMs;
+    return isQuiet && this.#intake.isAtRest;
   }
 
   /** Tries now what waits for its next try; somebody outside may call it as often as he likes. */

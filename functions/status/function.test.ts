@@ -29,11 +29,13 @@ async function lab() {
   );
   const backup = await loadFunction("backup-factorio", { configPath, log: silentLog });
   const handedIn: Event[] = [];
+  const asked: string[] = [];
   const server = serve({
     hostname: "127.0.0.1",
     port: 0,
     async fetch(request) {
       const { pathname } = new URL(request.url);
+      asked.push(pathname);
       if (pathname === "/function/backup-factorio") return backup.fetch(new Request("http://backup/", request));
       if (pathname !== "/function/notify") return new Response("", { status: 404 });
       if (request.method === "POST") handedIn.push(Event.parse(await request.json()));
@@ -49,8 +51,8 @@ async function lab() {
   onTestFinished(() => void server.close());
   await vi.waitFor(() => expect(server.listening).toBe(true));
   const { port } = server.address() as { port: number };
-  const start = async () => {
-    const status = await loadStatus({ configPath, log: silentLog, gatewayUrl: `http://127.0.0.1:${port}` });
+  const start = async (isRested = false) => {
+    const status = await loadStatus({ configPath, log: silentLog, gatewayUrl: `http://127.0.0.1:${port}`, isRested });
     status.start();
     onTestFinished(() => status.stop());
     const get = (path = "/", accept = "*/*") =>
@@ -59,7 +61,7 @@ async function lab() {
     const round = () => status.fetch(new Request("http://status/", { method: "POST" }));
     return { ...status, get, view, round };
   };
-  return { nats, folder, start, handedIn };
+  return { nats, folder, start, handedIn, asked };
 }
 
 test("loadStatus() answers with a page, JSON, lines and metrics, and hears of runs from NATS at once", async () => {
@@ -101,6 +103,27 @@ test("loadStatus() that starts while the NAS is away shows what was known, over 
   await rename(join(folder, "nas-away"), join(folder, "nas"));
   await second.round();
   expect(await second.view()).toMatchObject({ nas: { reachable: true }, conditions: [] });
+});
+
+test("loadStatus() rests between its rounds, knows then what it knew, and asks nobody before the next one, but when something came", async () => {
+  const { nats, start, asked } = await lab();
+  const first = await start();
+  expect(await first.rest()).toMatchObject({ forMs: 0 });
+  await first.round();
+  await vi.waitFor(async () => expect(await first.rest()).toEqual({ forMs: expect.any(Number), bell: nats.url }));
+  await vi.waitFor(async () => expect((await first.rest()).forMs).toBeGreaterThan(0));
+  await first.stop();
+
+  asked.length = 0;
+  const second = await start(true);
+  expect(await (await second.get("/metrics")).text()).toContain("keepsake_");
+  expect(await second.view()).toMatchObject({ nas: { reachable: true }, apps: [{ points: [{ verified: false }] }] });
+  expect(asked).toEqual([]);
+  const { forMs } = await second.rest();
+  expect(forMs).toBeGreaterThan(15_000);
+  const bus = await busAt(nats.url);
+  await bus.publisher.publish(eventOf(describeOutcome(describeRun({ id: "backup-factorio-1", app: "factorio" }))));
+  await vi.waitFor(() => expect(asked).toContain("/function/backup-factorio"), { timeout: 10_000 });
 });
 
 test("loadStatus() works while NATS is away at its start, and connects when it is there", async () => {

@@ -28,6 +28,7 @@ export async function loadStatus({
   log = createLog("status"),
   natsUrl,
   gatewayUrl,
+  isRested = false,
   now = Date.now,
 }: FunctionOptions & { now?: () => number }): Promise<Required<ServedFunction>> {
   const config = await loadConfig(configPath, await loadAppTypes());
@@ -49,12 +50,16 @@ export async function loadStatus({
     token,
     log,
     now,
+    isRested,
   });
   return {
     fetch: statusFetch(watch),
     start: () => watch.start(),
     stop: () => watch.stop(),
-    rest: () => ({ forMs: 0 }),
+    async rest() {
+      const bell = await url();
+      return { forMs: watch.restMs(), ...(bell !== undefined && { bell }) };
+    },
   };
 }
 
@@ -68,13 +73,15 @@ async function openBus(url: string, log: Logger): Promise<EventBus> {
  * GET / → the page for a browser, JSON for who asks for it, else lines. GET /metrics → for Prometheus. POST / → a round
  * of the watch, whatever the body: cron sends none.
  */
-export function statusFetch(watch: Pick<Watch, "look" | "round" | "view">): (request: Request) => Promise<Response> {
-  const seen = async () => {
+export function statusFetch(
+  watch: Pick<Watch, "look" | "settled" | "round" | "view">,
+): (request: Request) => Promise<Response> {
+  const after = async (look: Promise<void>) => {
     let timer: NodeJS.Timeout | undefined;
     const enough = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, firstLookMs);
     });
-    await Promise.race([watch.look(), enough]);
+    await Promise.race([look, enough]);
     clearTimeout(timer);
     return watch.view();
   };
@@ -84,10 +91,11 @@ export function statusFetch(watch: Pick<Watch, "look" | "round" | "view">): (req
   api.get("/metrics", async () => {
     const { metricsText } = await import("./metrics.ts");
     const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
-    return new Response(await metricsText(await seen()), { headers });
+    // Asked for all the time: what is known does, so that not every function is asked all the time, too.
+    return new Response(await metricsText(await after(watch.settled())), { headers });
   });
   api.get("/", async (c) => {
-    const view = await seen();
+    const view = await after(watch.look());
     if (wantsJson(c.req.raw)) return c.json(view);
     if (!/\btext\/html\b/.test(c.req.header("accept") ?? "")) return c.text(viewText(view));
     const { statusPage } = await import("./page/page.ts");

@@ -1,26 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync } from "node:fs";
+import type { Bell } from "../../events/nats/bell.ts";
 import type { DoorLog } from "./door.ts";
 import type { ToDoor, ToHand } from "./messages.ts";
 
 export interface HandOptions {
-  /** The program that answers, and where it is to listen. */
+  /** The program that answers, given where it is to listen, and "rested" when it was ended because it rested. */
   readonly command: readonly [string, ...string[]];
   readonly socketPath: string;
   readonly log: DoorLog;
   /** After so long without a call it is asked whether it rests, in ms. */
   readonly lingerMs?: number;
-  /** Opens a bell that wakes a hand which has work of its own. */
+  /** Opens a bell that wakes a hand which has work of its own; without it such a one does not rest. */
   readonly openBell?: (address: string, ring: () => void) => Bell;
-}
-
-export interface Bell {
-  /**
-   * true once nothing that happens from now on is missed, or it is known to be away: then it rings when it is back.
-   * false when nothing can be heard there.
-   */
-  readonly isSet: Promise<boolean>;
-  close(): void;
 }
 
 type Rest = ToDoor & { kind: "rest" };
@@ -44,6 +36,7 @@ export class Hand {
   #calls = 0;
   #isStopping = false;
   #isLeaving = false;
+  #hasRested = false;
   /** Something happened while it was about to go. */
   #isWanted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -107,7 +100,9 @@ export class Hand {
     const { command, socketPath, log } = this.#options;
     const [program, ...args] = command;
     rmSync(socketPath, { force: true });
-    const child = spawn(program, [...args, socketPath], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const rested = this.#hasRested ? ["rested"] : [];
+    this.#hasRested = false;
+    const child = spawn(program, [...args, socketPath, ...rested], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#child = child;
     const up = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
@@ -140,6 +135,7 @@ export class Hand {
 
   #rested(): void {
     this.#isLeaving = false;
+    this.#hasRested = true;
     if (this.#isWanted) this.#wake();
     this.#isWanted = false;
   }

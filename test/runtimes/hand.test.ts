@@ -1,9 +1,13 @@
-import { request } from "node:http";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { openBell } from "../../events/nats/bell.ts";
 import { Hand, type HandOptions } from "../../shared/serve/hand.ts";
 import { tempFolder } from "../../shared/testing.ts";
+import { busAt, ended, ownNats } from "../events/testing.ts";
 
 const program = join(import.meta.dirname, "hand-process.ts");
 afterEach(() => vi.unstubAllEnvs());
@@ -24,7 +28,7 @@ async function handWith(options: Partial<HandOptions> = {}) {
       hand.release();
     }
   };
-  return { hand, call, said };
+  return { hand, call, said, socketPath };
 }
 
 const get = (socketPath: string, path: string) =>
@@ -96,6 +100,32 @@ test("a hand that came to an end is there again for the next call", async () => 
   await expect(call("/end")).rejects.toThrow();
   await vi.waitFor(() => expect(said).toEqual(["the function's process ended: status 4"]), { interval: 5 });
   expect(await call()).not.toBe(first);
+});
+
+test("notify rests while nothing comes, and tells what comes then", async () => {
+  const folder = await tempFolder();
+  const nats = await ownNats();
+  const bus = await busAt(nats.url);
+  const told: string[] = [];
+  const webhook = createServer(async (call, answer) => {
+    told.push(await text(call));
+    answer.end();
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void webhook.close());
+  await once(webhook, "listening");
+  const { port } = webhook.address() as { port: number };
+  await writeFile(join(folder, "notify-webhook-url"), `http://127.0.0.1:${port}/`);
+  const configPath = join(folder, "keepsake.yaml");
+  await writeFile(configPath, "secrets: .\nnotify: { webhook: {} }\n");
+  vi.stubEnv("KEEPSAKE_FUNCTION", "notify");
+  vi.stubEnv("KEEPSAKE_CONFIG", configPath);
+  vi.stubEnv("NATS_URL", nats.url);
+  const command = [process.execPath, join(import.meta.dirname, "../../functions/answer.ts")] as const;
+  const { hand, socketPath } = await handWith({ command, openBell });
+  await hand.start();
+  await vi.waitFor(() => expect(get(socketPath, "/")).rejects.toThrow(), { timeout: 20_000, interval: 50 });
+  await bus.publisher.publish(ended("one"));
+  await vi.waitFor(() => expect(told).toEqual([expect.stringContaining("Factorio")]), { timeout: 20_000 });
 });
 
 test("a hand that does not begin says so to whoever starts it, or calls", async () => {

@@ -18,6 +18,7 @@ export interface Pings {
    * @returns Whether something is still due.
    */
   send(): Promise<boolean>;
+  isDue(): boolean;
   /** Why the last call failed; undefined when it did not. */
   lastError(): string | undefined;
 }
@@ -79,6 +80,7 @@ export function pings(
       }
       return due.size > 0;
     },
+    isDue: () => due.size > 0,
     lastError: () => error,
   };
 }

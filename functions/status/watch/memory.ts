@@ -36,6 +36,8 @@ export const Remembered = z.object({
   watchedSinceMs: ms,
   /** When it last went all the way round. */
   roundMs: ms.optional(),
+  /** When the next one is to begin. */
+  dueMs: ms.optional(),
   /** By app: what its function said last. */
   views: z.record(z.string(), z.object({ view: AppView, seenMs: ms })),
   /** By function: since when it has not answered, and what came instead. */
@@ -100,6 +102,8 @@ export function mergeRemembered(kept: Remembered, now: Remembered): Remembered {
   const queued = new Set(kept.queue.map(({ event }) => event.id));
   return {
     ...now,
+    ...(kept.roundMs !== undefined && { roundMs: Math.max(kept.roundMs, now.roundMs ?? 0) }),
+    ...(kept.dueMs !== undefined && now.dueMs === undefined && { dueMs: kept.dueMs }),
     watchedSinceMs: Math.min(kept.watchedSinceMs, now.watchedSinceMs),
     views: { ...kept.views, ...now.views },
     silent: Object.fromEntries(Object.entries(now.silent).map(([name, silent]) => [name, kept.silent[name] ?? silent])),

@@ -41,6 +41,8 @@ export interface WatchOptions {
   readonly token: () => Promise<string | undefined>;
   readonly log: Logger;
   readonly now: () => number;
+  /** It was ended while it had nothing to do, and goes on from what it remembers. */
+  readonly isRested?: boolean;
 }
 
 /** Knows what should be, sees what is, tells what is wrong, and has it mended. */
@@ -59,6 +61,10 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #isStopped = true;
+  /** What is known is written down. */
+  #isSaved = false;
+  #isCaughtUp = false;
+  #resumed: Promise<void> | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -75,7 +81,15 @@ export class Watch {
   start(): void {
     this.#isStopped = false;
     this.#wire?.start();
-    this.#plan(0);
+    if (this.#options.isRested) this.#resumed = this.#resume();
+    else this.#plan(0);
+  }
+
+  /** How long it has nothing to do unless something happens, in ms; whoever ends it then has to start it after that. */
+  restMs(): number {
+    const isBusy = this.#round || this.#glance || this.#known.queue.length > 0;
+    if (isBusy || !this.#isSaved || !this.#wire?.connected()) return 0;
+    return Math.max(0, this.#dueMs - performance.now());
   }
 
   async stop(): Promise<void> {
@@ -92,9 +106,18 @@ export class Watch {
     return makeView(this.#situations(), knowledge, this.#progress);
   }
 
+  /** Once something is known: after the first round, or what is remembered. */
+  async settled(): Promise<void> {
+    await this.#resumed;
+    if (this.#lookedMs === Number.NEGATIVE_INFINITY) await this.round();
+  }
+
   /** Somebody looks: what is running, and what is old, is asked for anew, while they see what is known. */
   async look(): Promise<void> {
-    if (this.#lookedMs === Number.NEGATIVE_INFINITY) return this.round();
+    if (this.#lookedMs === Number.NEGATIVE_INFINITY) {
+      await this.settled();
+      if (!this.#options.isRested) return;
+    }
     const nowMs = performance.now();
     const isRunning = this.#situations().some(({ view }) => view?.running);
     if (nowMs - this.#glancedMs < (isRunning ? glanceMs.running : glanceMs.all)) return;
@@ -141,9 +164,23 @@ export class Watch {
     await this.#save();
     await this.#tell();
     for (const start of starts) await this.#begin(start);
+    const waitMs = isUnsettled || starts.length > 0 ? soonMs : settings.everyMinutes * 60_000;
     this.#known.roundMs = now();
+    this.#known.dueMs = now() + waitMs;
     await this.#save();
-    this.#plan(isUnsettled || starts.length > 0 ? soonMs : settings.everyMinutes * 60_000);
+    this.#plan(waitMs);
+  }
+
+  /** The next round when it is due, as if it had been here all the time. */
+  async #resume(): Promise<void> {
+    await this.#wire?.settled(historyWithinMs);
+    const { roundMs, dueMs = 0 } = this.#known;
+    const nowMs = this.#options.now();
+    if (roundMs !== undefined) {
+      this.#lookedMs = performance.now() - (nowMs - roundMs);
+      this.#glancedMs = this.#lookedMs;
+    }
+    this.#plan(Math.max(0, dueMs - nowMs));
   }
 
   /** @param onlyRunning Only functions of which a run is in progress. */
@@ -245,22 +282,31 @@ export class Watch {
 
   #learnEvents(events: readonly Event[]): void {
     const news = events.filter((event) => this.#ledger.learnEvent(event));
-    if (news.length > 0) this.#plan(eventsMs);
+    // What has been before the last round was no news to whoever has rested since.
+    const isAfterRest = this.#options.isRested && !this.#isCaughtUp;
+    const sinceMs = isAfterRest ? (this.#known.roundMs ?? 0) - soonMs : Number.NEGATIVE_INFINITY;
+    this.#isCaughtUp = true;
+    if (news.some(({ time }) => Date.parse(time) > sinceMs)) this.#plan(eventsMs);
   }
 
   async #load(memory: Memory): Promise<void> {
     this.#memory = memory;
     if (this.#isLoaded) return;
     const kept = parseRemembered(await memory.get(memoryKey));
-    if (kept) this.#known = mergeRemembered(kept, this.#known);
+    if (kept) {
+      this.#known = mergeRemembered(kept, this.#known);
+      this.#isSaved = this.#options.isRested ?? false;
+    }
     this.#isLoaded = true;
   }
 
   /** While NATS is away it is known here only. */
   async #save(): Promise<void> {
+    this.#isSaved = false;
     if (!this.#memory || !this.#wire?.connected()) return;
     try {
       await this.#memory.set(memoryKey, JSON.stringify(this.#known));
+      this.#isSaved = true;
     } catch (error) {
       this.#options.log.warn({ err: error }, "what the watch knows could not be written down");
     }
