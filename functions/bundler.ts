@@ -20,15 +20,28 @@ export async function bundleProgram(
 ): Promise<void> {
   const types = listOfTypes(await typeFolders());
   const plugins = [...(amongBundles ? [programsBeside] : []), placesOfSources(rootFromBundle), builtinsAtFirstUse];
-  await writeBundle({ [program]: entry }, folder, [programEntry(program), types, ...plugins]);
+  const own = [virtual(entry, beginning(program)), types, ...plugins];
+  // The others begin once and stay.
+  if (program !== "run") {
+    await writeBundle({ [program]: entry }, folder, own);
+    return;
+  }
+  const main = await writeBundle({ main: entry }, folder, own, "[name]-[hash].cjs");
+  await writeBundle({ [program]: loader }, folder, [virtual(loader, loading(main))]);
   // Each by itself: a part that it shared with the program would be the program, which begins when it is loaded.
-  if (program === "run") for (const [name, source] of threads) await writeBundle({ [name]: source }, folder, plugins);
+  for (const [name, source] of threads) await writeBundle({ [name]: source }, folder, plugins);
 }
 
 /** What the runner starts as threads. */
 const threads = [["file-thread", join(root, "shared/file-thread.ts")]] as const;
 
-async function writeBundle(input: Record<string, string>, folder: string, plugins: Plugin[]): Promise<void> {
+/** @returns The name of the file to begin with. */
+async function writeBundle(
+  input: Record<string, string>,
+  folder: string,
+  plugins: Plugin[],
+  entryFileNames = "[name].cjs",
+): Promise<string> {
   const bundle = await rolldown({
     input,
     platform: "node",
@@ -36,28 +49,36 @@ async function writeBundle(input: Record<string, string>, folder: string, plugin
     // The package's own files of 80 modules are functions to call; those for browsers are one scope.
     resolve: { alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") } },
   });
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: folder,
     // Node loads it 10 ms faster than a module, and keeps 6 MB less for it.
     format: "cjs",
-    entryFileNames: "[name].cjs",
+    entryFileNames,
     chunkFileNames: "[name]-[hash].cjs",
     // Names stay, for the stack traces of what nobody foresaw.
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   });
   await bundle.close();
+  return output[0].fileName;
 }
 
+const loader = "keepsake:loader";
 const entry = "keepsake:program";
 
+/** What Node starts. Parts are named after their content, so nothing that was kept of another one is found. */
+const loading = (
+  main: string,
+) => `import { keptFolder, partsOf } from ${JSON.stringify(join(root, "functions/parts.ts"))};
+  partsOf(__dirname, keptFolder(${JSON.stringify(main)}, process.argv[3]))(${JSON.stringify(`./${main}`)});`;
+
 /** What a program's source does when it is started. */
-const programEntry = (program: Program): Plugin => ({
-  name: "program",
-  resolveId: (id) => (id === entry ? id : undefined),
-  load(id) {
-    if (id !== entry) return undefined;
-    return `import { main } from ${JSON.stringify(join(root, `functions/${program}.ts`))}; main();`;
-  },
+const beginning = (program: Program) =>
+  `import { main } from ${JSON.stringify(join(root, `functions/${program}.ts`))}; main();`;
+
+const virtual = (name: string, code: string): Plugin => ({
+  name,
+  resolveId: (id) => (id === name ? id : undefined),
+  load: (id) => (id === name ? code : undefined),
 });
 
 /** `functions/types.ts` without looking into folders. */
@@ -102,14 +123,19 @@ const placesOfSources = (rootFromBundle: string): Plugin => ({
 const builtinsAtFirstUse: Plugin = {
   name: "builtins at first use",
   resolveId(id, importer) {
-    const isWanted = /^(node:crypto|node:child_process|(node:)?zlib)$/.test(id);
+    const isWanted = /^(node:crypto|node:child_process|(node:)?zlib|(node:)?assert)$/.test(id);
     // Packages make objects of its classes, which these functions are not.
-    const isOurs = id === "node:net" && !importer?.includes("node_modules");
+    const isOurs = /^node:(net|fs\/promises)$/.test(id) && !importer?.includes("node_modules");
     return isWanted || isOurs ? `at-first-use:${id}` : undefined;
   },
   load(id) {
     if (!id.startsWith("at-first-use:")) return undefined;
     const name = id.slice("at-first-use:".length);
+    // Itself a function, for packages that require it.
+    if (name.endsWith("assert")) {
+      return `const assert = () => process.getBuiltinModule("node:assert");
+        module.exports = new Proxy(() => {}, { get: (_, key) => assert()[key], apply: (_, __, what) => assert()(...what) });`;
+    }
     const exported = Object.entries(process.getBuiltinModule(name) as object)
       .filter(([key]) => /^[a-zA-Z]\w*$/.test(key) && key !== "default")
       .map(

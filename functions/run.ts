@@ -1,8 +1,8 @@
 import "./parse-once.ts";
 import { writeSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
+import { readFile } from "../shared/files.ts";
 import { createLog } from "../shared/log.ts";
 import { natsUrlOf } from "../shared/nats-url.ts";
 import { RunDescription } from "../shared/run/description.ts";

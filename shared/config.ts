@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { type AnyAppType, isMirror } from "./app.ts";
 import { ClusterSettings, type Kubernetes, KubernetesSettings } from "./cluster/settings.ts";
 import { Failure } from "./failures.ts";
+import { readFile } from "./files.ts";
 import { Owner } from "./owner.ts";
 import { AppName } from "./run/description.ts";
 

@@ -1,25 +1,11 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import {
-  chmod,
-  chown,
-  copyFile,
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  unlink,
-  utimes,
-} from "node:fs/promises";
+import { chmod, chown, copyFile, mkdir, open, rm, rmdir, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { FileWorker } from "./file-worker.ts";
+import { link, lstat, openSmall, rename, type SmallFileHandle, stat, unlink } from "./files.ts";
 import { type SmallFile, writeNow } from "./files-now.ts";
 import { answersAtOnce } from "./source/file-system.ts";
 import type { Step } from "./step.ts";
@@ -98,7 +84,8 @@ export class Disk {
    * @throws {NodeJS.ErrnoException} `EEXIST` when the name is taken, `ENOSPC`…; what was written is removed then.
    */
   async write(path: string, bytes: Bytes, options: WriteOptions = {}): Promise<Written> {
-    const file = await this.#step(`create ${path}`, () => open(path, "wx", options.mode ?? this.#fileMode));
+    const create = typeof bytes === "string" ? openSmall : open;
+    const file = await this.#step(`create ${path}`, () => create(path, "wx", options.mode ?? this.#fileMode));
     try {
       const parts = options.onSynced && syncedParts(file, options.onSynced);
       const written = await this.#fill(file, path, bytes, options, parts?.wrote).catch(async (error) => {
@@ -121,7 +108,7 @@ export class Disk {
   }
 
   async #fill(
-    file: FileHandle,
+    file: SmallFileHandle,
     path: string,
     bytes: Bytes,
     { signal, onBytes }: WriteOptions,
@@ -206,7 +193,7 @@ export class Disk {
   }
 
   /** A mode that was asked for is given whatever the umask leaves of it at creation. */
-  async #setAttributes(file: FileHandle, { mode, modifiedAtMs }: { mode?: number; modifiedAtMs?: number }) {
+  async #setAttributes(file: SmallFileHandle, { mode, modifiedAtMs }: { mode?: number; modifiedAtMs?: number }) {
     if (this.#owner) await file.chown(this.#owner.uid, this.#owner.gid);
     if (mode !== undefined) await file.chmod(mode);
     if (modifiedAtMs !== undefined) await file.utimes(modifiedAtMs / 1000, modifiedAtMs / 1000);
@@ -335,7 +322,7 @@ export class Disk {
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+async function writeAll(file: SmallFileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
     done += (await file.write(bytes, done, bytes.byteLength - done, position + done)).bytesWritten;
   }
@@ -344,7 +331,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
 const partBytes = 32 << 20;
 
 /** Sends each part to the disk while the next is written, and tells `onSynced` when it is there. */
-function syncedParts(file: FileHandle, onSynced: NonNullable<WriteOptions["onSynced"]>) {
+function syncedParts(file: SmallFileHandle, onSynced: NonNullable<WriteOptions["onSynced"]>) {
   let told = 0;
   let telling = Promise.resolve();
   return {
@@ -392,8 +379,8 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   return one.ino === other.ino && one.dev === other.dev;
 }
 
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, "r");
+async function withFile<T>(path: string, use: (file: SmallFileHandle) => Promise<T>): Promise<T> {
+  const file = await openSmall(path, "r");
   try {
     return await use(file);
   } finally {

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { ignore } from "./disk.ts";
 import { Failure } from "./failures.ts";
+import { readFile } from "./files.ts";
 
 /** The secret's name under /var/openfaas/secrets: the address with user and password. */
 const natsSecret = "nats-url";

@@ -1,7 +1,8 @@
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../../shared/failures.ts";
+import { readdir, stat } from "../../shared/files.ts";
 import { readMapHash } from "./save-zip.ts";
 import type { ZipBytes } from "./zip.ts";
 

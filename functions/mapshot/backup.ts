@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunContext } from "../../shared/app.ts";
 import { Failure, toFailure } from "../../shared/failures.ts";
+import { lstat, readFile } from "../../shared/files.ts";
 import type { MirrorApp, MirrorPlan, MirrorUnit, PublishedMirror } from "../../shared/mirror-app.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
 import type { MapshotSource, Settings } from "./app.ts";

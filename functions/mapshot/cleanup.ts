@@ -1,8 +1,8 @@
-import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunContext } from "../../shared/app.ts";
 import { ignore } from "../../shared/disk.ts";
 import { toFailure } from "../../shared/failures.ts";
+import { lstat } from "../../shared/files.ts";
 import type { PublishedMirror } from "../../shared/mirror-app.ts";
 import { namesIn } from "../../shared/nas/points.ts";
 import type { Settings } from "./app.ts";

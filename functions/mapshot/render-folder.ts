@@ -1,7 +1,7 @@
-import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { ignore } from "../../shared/disk.ts";
 import { Failure, type FailureCode } from "../../shared/failures.ts";
+import { lstat } from "../../shared/files.ts";
 import { namesIn } from "../../shared/nas/points.ts";
 import { type MapPage, readPage } from "./index-html.ts";
 import { type MapshotJson, readMapshotJson } from "./mapshot-json.ts";

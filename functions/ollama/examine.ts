@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunContext } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
+import { stat } from "../../shared/files.ts";
 import type { PublishedMirror } from "../../shared/mirror-app.ts";
 import type { OllamaSource, Settings } from "./app.ts";
 import { type Flaw, flawsOf } from "./completeness.ts";

@@ -1,6 +1,6 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ignore } from "../../shared/disk.ts";
+import { stat } from "../../shared/files.ts";
 
 /** A download, or a model that is being made: files in `blobs/` that are no blobs yet. */
 export interface Pull {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Identity } from "../../shared/app.ts";
+import { readFile } from "../../shared/files.ts";
 
 /**
  * Which store this is: Ollama makes a key of its own beside `models/` at its first start. Only the public half is read,

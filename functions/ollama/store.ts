@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ignore } from "../../shared/disk.ts";
+import { lstat, readdir, readFile, stat } from "../../shared/files.ts";
 import { type BlobRef, isBlobName, manifestLimitBytes, parseManifest } from "./manifest.ts";
 import { type ManifestFolder, manifestFolders, manifestPathOf, nameOfPath, showModelName } from "./model-name.ts";
 

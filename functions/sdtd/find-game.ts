@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../../shared/failures.ts";
+import { readdir, stat } from "../../shared/files.ts";
 
 /** A game, and the world that it is played in. */
 export interface FoundGame {

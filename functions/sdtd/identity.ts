@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Identity } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
+import { readdir, stat } from "../../shared/files.ts";
 import { MainTtwCheck, type TtwHeader } from "./main-ttw.ts";
 
 /**

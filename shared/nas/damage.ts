@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { readFile } from "../files.ts";
 import type { AppFolders } from "./nas.ts";
 import { type Manifest, namesIn, parseJson } from "./points.ts";
 

@@ -1,7 +1,7 @@
-import { lstat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { lstat } from "../files.ts";
 import type { MirrorType } from "../mirror-app.ts";
 import { readMarks } from "./damage.ts";
 import { pointIdOf } from "./naming.ts";

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { readFile, stat, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { readFile, stat } from "../files.ts";
 
 /** Everything that this system needs beside the asker's tree lives in this one folder at the root of the export. */
 export const hiddenFolder = ".keepsake";

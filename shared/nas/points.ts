@@ -1,8 +1,8 @@
-import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Artefact, Facts, PointFacts } from "../app.ts";
 import { Failure } from "../failures.ts";
+import { readdir, readFile, stat } from "../files.ts";
 import { type DamageMark, damageOf, readMarks } from "./damage.ts";
 import { type PointId, parsePointId } from "./naming.ts";
 import type { AppFolders } from "./nas.ts";

@@ -1,8 +1,8 @@
-import { lstat, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Artefact } from "../app.ts";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { lstat, readFile } from "../files.ts";
 import { type AppFolders, hiddenFolder } from "./nas.ts";
 import { type Manifest, manifestPath, namesIn, type RestorePoint, readManifests } from "./points.ts";
 import { openReadBack } from "./read-back.ts";

@@ -1,9 +1,10 @@
-import { lstat, readFile, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunContext } from "../app.ts";
 import { ignore, isTemporary, temporaryFor } from "../disk.ts";
 import { Failure, toFailure } from "../failures.ts";
+import { lstat, readFile, stat } from "../files.ts";
 import { hiddenFolder, requireSpace } from "../nas/nas.ts";
 import { namesIn, parseJson, sizeOf } from "../nas/points.ts";
 import type { ReadBack } from "../nas/read-back.ts";

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { readFile } from "../files.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { parseJson } from "../nas/points.ts";
 import { Outcome } from "./report.ts";

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { readFile, stat, unlink } from "../files.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
 import { type Lane, laneOf, RunDescription } from "./description.ts";
 import { identify, ownIdentity, ProcessIdentity, stateOf } from "./process-identity.ts";
@@ -162,7 +164,7 @@ const openFolder = (folder: string) => join(folder, "..", "open-runs");
 
 /** To be called by a runner once its outcome is on record. */
 export async function closeRun(folder: string, id: string): Promise<void> {
-  await rm(join(openFolder(folder), id), { force: true });
+  await unlink(join(openFolder(folder), id)).catch(ignore("ENOENT"));
 }
 
 /** Runs of an app whose runner died before the outcome was on record, the lock taken or not. */

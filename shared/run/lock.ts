@@ -1,8 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { readFile, stat } from "../files.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
 import { type Lane, RunDescription } from "./description.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { lstat, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Disk, ignore, type Written } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { lstat, stat } from "../files.ts";
 import type { MirrorFile } from "../mirror-app.ts";
 import type { Manifest } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";

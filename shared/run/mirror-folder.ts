@@ -1,9 +1,9 @@
 import { createHash, hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { lstat } from "../files.ts";
 import type { SmallFile } from "../files-now.ts";
 import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
 import type { AppFolders } from "../nas/nas.ts";

@@ -1,7 +1,7 @@
-import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { lstat } from "../files.ts";
 import type { MirrorTree } from "../mirror-app.ts";
 import { mirrorRoot } from "../nas/mirror-points.ts";
 import { type Manifest, type RestorePoint, sizeOf } from "../nas/points.ts";

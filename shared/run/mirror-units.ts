@@ -1,5 +1,5 @@
-import { lstat } from "node:fs/promises";
 import { join } from "node:path";
+import { lstat } from "../files.ts";
 import type { MirrorFile, MirrorFolder, MirrorUnit, PublishedMirror } from "../mirror-app.ts";
 import { clearMark, isMarked, isPointMarked, readMarks } from "../nas/damage.ts";
 import { type Manifest, sizeOf } from "../nas/points.ts";

@@ -1,8 +1,8 @@
-import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Event, eventOf, renderedEvent } from "../../events/event.ts";
 import type { Publisher } from "../../events/publisher.ts";
 import { type Disk, ignore } from "../disk.ts";
+import { access, readFile } from "../files.ts";
 import type { Logger } from "../log.ts";
 import { namesIn, parseJson } from "../nas/points.ts";
 import type { Outcome } from "./report.ts";

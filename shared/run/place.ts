@@ -1,7 +1,7 @@
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import type { AppConfig, Config } from "../config.ts";
 import type { Disk } from "../disk.ts";
+import { access } from "../files.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { Step } from "../step.ts";
 import type { Lane, RunDescription } from "./description.ts";

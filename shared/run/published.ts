@@ -1,7 +1,7 @@
-import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Artefact } from "../app.ts";
 import { type Disk, ignore, isSameFile } from "../disk.ts";
+import { lstat, stat } from "../files.ts";
 import { clearMark, isMarked, markDamage, readMarks } from "../nas/damage.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import { type Manifest, namesIn, type RestorePoint } from "../nas/points.ts";

@@ -4,6 +4,7 @@ import type { RunContext } from "../app.ts";
 import type { AppConfig, Config } from "../config.ts";
 import { Disk } from "../disk.ts";
 import { Failure, failures, toFailure } from "../failures.ts";
+import { callAtOnceBelow } from "../files.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { type AppFolders, type Nas, openNas } from "../nas/nas.ts";
@@ -90,7 +91,13 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   try {
     if (!app) throw new Failure("not_found", `Cannot run: there is no app "${run.app}" in "${config.path}"`);
     const nas = openNas(config.nas);
-    await withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
+    await withDeadline("the marker", config.nasTimeoutMs, async () => {
+      await nas.check();
+      await callAtOnceBelow(nas.root);
+    });
+    for (const folder of [config.state, "/proc", app.type.place?.(app.settings)]) {
+      if (folder !== undefined) await callAtOnceBelow(folder);
+    }
     folders = nas.app(run.app);
     const paused = waitsInPause(run) ? await pausedUntil(folders, now()) : undefined;
     if (paused !== undefined) {

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { AppConfig } from "../config.ts";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { readFile } from "../files.ts";
 import { parseJson } from "../nas/points.ts";
 import type { Step } from "../step.ts";
 

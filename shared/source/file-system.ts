@@ -1,4 +1,5 @@
-import { statfs } from "node:fs/promises";
+import { statfs } from "node:fs";
+import { promisify } from "node:util";
 
 /** `f_type` of file systems that ask somebody else, from statfs(2): NFS, SMB, CIFS, 9p, Ceph, AFS, Coda, FUSE. */
 const remote: ReadonlySet<number> = new Set([
@@ -11,5 +12,5 @@ const remote: ReadonlySet<number> = new Set([
  */
 export async function answersAtOnce(folder: string): Promise<boolean> {
   if (process.platform !== "linux") return false;
-  return !remote.has((await statfs(folder)).type >>> 0);
+  return !remote.has((await promisify(statfs)(folder)).type >>> 0);
 }
