@@ -2,7 +2,7 @@ import type { V1ContainerStatus, V1Node, V1Pod } from "@kubernetes/client-node";
 import { count } from "../words.ts";
 
 /** How often a container is started anew before it is taken for one that does not come up. */
-const crashesMost = 4;
+const crashesMost = 3;
 
 /**
  * Why a pod that was to go is still there, for people, and what they can do.

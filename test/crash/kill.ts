@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunDescription, RunRequest } from "../../shared/run/description.ts";
@@ -37,8 +37,29 @@ export async function runKilled(
   configPath: string,
   run: RunDescription,
   killAt: number,
-  program = join(import.meta.dirname, "killed-runner.ts"),
+  program?: string,
 ): Promise<Killed> {
+  return (await startRunner(statePath, configPath, run, { killAt, ...(program !== undefined && { program }) })).ended;
+}
+
+export interface Running {
+  readonly process: ChildProcess;
+  /** The steps that it has begun up to now. */
+  steps(): Promise<string[]>;
+  readonly ended: Promise<Killed>;
+}
+
+/** A runner as a process of its own, which may be killed right before its step `killAt`. */
+export async function startRunner(
+  statePath: string,
+  configPath: string,
+  run: RunDescription,
+  {
+    killAt = 0,
+    program = join(import.meta.dirname, "killed-runner.ts"),
+    env = {},
+  }: { killAt?: number; program?: string; env?: NodeJS.ProcessEnv },
+): Promise<Running> {
   // As `localRuns` lays a run out, so that a later run knows of this one even when it died before it held the lock.
   const folder = join(statePath, "runs", run.id);
   const runPath = join(folder, "run.json");
@@ -50,6 +71,7 @@ export async function runKilled(
   await writeFile(stepsPath, "");
   const child = spawn(process.execPath, [program, String(killAt), stepsPath, configPath, runPath], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
   let output = "";
   let log = "";
@@ -59,15 +81,18 @@ export async function runKilled(
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     log += text;
   });
-  const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) => {
-    child.on("error", reject);
-    // Not "close": what the run has started may hold the pipes open.
-    child.on("exit", (_, name) => setImmediate(() => resolve(name)));
-  });
-  const last = output.trim().split("\n").at(-1);
-  const outcome = last ? Outcome.safeParse(JSON.parse(last)) : undefined;
-  const steps = (await readFile(stepsPath, "utf8")).split("\n").filter((line) => line !== "");
-  return { steps, ...(outcome?.success && { outcome: outcome.data }), signal, log };
+  const steps = async () => (await readFile(stepsPath, "utf8")).split("\n").filter((line) => line !== "");
+  const ended = async (): Promise<Killed> => {
+    const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) => {
+      child.on("error", reject);
+      // Not "close": what the run has started may hold the pipes open.
+      child.on("exit", (_, name) => setImmediate(() => resolve(name)));
+    });
+    const last = output.trim().split("\n").at(-1);
+    const outcome = last ? Outcome.safeParse(JSON.parse(last)) : undefined;
+    return { steps: await steps(), ...(outcome?.success && { outcome: outcome.data }), signal, log };
+  };
+  return { process: child, steps, ended: ended() };
 }
 
 /** Set by `make test-crash`. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { reliabilityPath, withOutages, withTable } from "./reliability.ts";
+import { reliabilityPath, withComesBack, withOutages, withTable } from "./reliability.ts";
 
 const rows = [
   { app: "box", story: "box: a backup", steps: 12, killed: 12 },
@@ -23,6 +23,15 @@ test("withOutages() replaces the outages' table, and nothing else", async () => 
   const once = withOutages(text, row, "2026-11-28");
   expect(once).toContain("| 720 | 4320 | 8641 | 4000 | 720 | 300 | 0 |\n");
   const around = (whole: string) => whole.replace(/<!-- outages -->[\s\S]*<!-- end of outages -->/, "");
+  expect(around(once)).toBe(around(text));
+});
+
+test("withComesBack() replaces the table of apps that come back, and nothing else", async () => {
+  const text = await readFile(reliabilityPath, "utf8");
+  const row = { fault: "a power cut", when: "at noon", outcome: "killed", app: "back by a flush" };
+  const once = withComesBack(text, [row], "2026-11-28");
+  expect(once).toContain("| a power cut | at noon | killed | back by a flush |\n");
+  const around = (whole: string) => whole.replace(/<!-- comes back -->[\s\S]*<!-- end of comes back -->/, "");
   expect(around(once)).toBe(around(text));
 });
 

@@ -35,6 +35,20 @@ export async function rememberOutage(row: OutageRow): Promise<void> {
 
 export const rememberedOutage = async () => OutageRow.parse(JSON.parse(await readFile(outagePath, "utf8")));
 
+/** What happened to a run on a cluster, and what became of its app (test/cluster/comes-back). */
+const ComesBackRow = z.object({ fault: z.string(), when: z.string(), outcome: z.string(), app: z.string() });
+export type ComesBackRow = z.infer<typeof ComesBackRow>;
+
+const comesBackPath = join(folder, "cluster", "rows.json");
+
+export async function rememberComesBack(rows: readonly ComesBackRow[]): Promise<void> {
+  await mkdir(join(comesBackPath, ".."), { recursive: true });
+  await writeFile(comesBackPath, JSON.stringify(rows));
+}
+
+export const rememberedComesBack = async () =>
+  z.array(ComesBackRow).parse(JSON.parse(await readFile(comesBackPath, "utf8")));
+
 /** Keeps the rows of one suite; those of an earlier time go. */
 export async function rememberRows(rows: readonly CrashRow[]): Promise<void> {
   const [first] = rows;
@@ -76,6 +90,17 @@ export function withOutages(text: string, row: OutageRow, date: string): string 
     "| orders | kills | runs that ended meanwhile | messages | answers lost | told twice | never told |",
     "|---:|---:|---:|---:|---:|---:|---:|",
     `| ${row.orders} | ${row.kills} | ${row.runs} | ${row.messages} | ${row.answersLost} | ${row.toldTwice} | ${row.neverTold} |`,
+  ]);
+}
+
+/** The text with the table of apps that come back replaced by these rows. */
+export function withComesBack(text: string, rows: readonly ComesBackRow[], date: string): string {
+  return withBetween(text, "comes back", [
+    `${date}:`,
+    "",
+    "| what happened | when | the run | the app |",
+    "|---|---|---|---|",
+    ...rows.map(({ fault, when, outcome, app }) => `| ${fault} | ${when} | ${outcome} | ${app} |`),
   ]);
 }
 

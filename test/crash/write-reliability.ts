@@ -2,8 +2,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import {
   forgetRows,
   reliabilityPath,
+  rememberedComesBack,
   rememberedOutage,
   rememberedRows,
+  withComesBack,
   withOutages,
   withTable,
 } from "./reliability.ts";
@@ -14,6 +16,7 @@ else {
   const text = await readFile(reliabilityPath, "utf8");
   const rows = await rememberedRows();
   const today = new Date().toISOString().slice(0, 10);
-  await writeFile(reliabilityPath, withOutages(withTable(text, rows, today), await rememberedOutage(), today));
+  const withRuns = withOutages(withTable(text, rows, today), await rememberedOutage(), today);
+  await writeFile(reliabilityPath, withComesBack(withRuns, await rememberedComesBack(), today));
   console.log(`docs/reliability.md: ${rows.length} stories`);
 }

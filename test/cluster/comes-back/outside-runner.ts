@@ -1,49 +1,45 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { logPublisher } from "../../../events/publisher.ts";
 import { loadAppTypes } from "../../../functions/types.ts";
 import { connect } from "../../../shared/cluster/client.ts";
-import { clusterWorkload, isStoppedOnCluster } from "../../../shared/cluster/workload.ts";
-import { type AppConfig, loadConfig } from "../../../shared/config.ts";
+import { loadConfig } from "../../../shared/config.ts";
+import { Failure } from "../../../shared/failures.ts";
 import { createLog } from "../../../shared/log.ts";
 import { RunDescription } from "../../../shared/run/description.ts";
-import { localPlace, type Place } from "../../../shared/run/place.ts";
 import type { RunLine } from "../../../shared/run/report.ts";
 import { carryOut } from "../../../shared/run/runner.ts";
+import { outsidePlace } from "./outside-place.ts";
 
 /*
  * A run whose app is on a cluster while it is a process of this machine, so that it can be killed right before its step
- * n (0: never). The cluster is that of KUBECONFIG, else that of the file "kubeconfig" beside keepsake.yaml.
+ * n (0: never), or held up before the step that HOLD_AT matches, until there is a file "go" beside keepsake.yaml. The
+ * cluster is that of the file "kubeconfig" there.
  * node outside-runner.ts <n> <steps.txt> <keepsake.yaml> <run.json>
  */
 const [killAt, stepsPath = "", configPath = "", runPath = ""] = process.argv.slice(2);
-process.env.KUBECONFIG ??= configPath.replace(/[^/]*$/, "kubeconfig");
+const beside = (name: string) => join(dirname(configPath), name);
+const holdAt = process.env.HOLD_AT === undefined ? undefined : new RegExp(process.env.HOLD_AT);
+process.env.KUBECONFIG = beside("kubeconfig");
 const config = await loadConfig(configPath, await loadAppTypes());
-const cluster = connect();
-const at = ({ kubernetes }: AppConfig) => {
-  if (!kubernetes?.workload) throw new Error("An app with a workload is wanted");
-  return { ...kubernetes, workload: kubernetes.workload };
-};
-const place: Place = {
-  ...localPlace(config),
-  canStop: () => true,
-  isStopped: (app) => isStoppedOnCluster(cluster, at(app)),
-  workload: (app, { step, signal, warn }) =>
-    clusterWorkload(cluster, { app: app.name, at: at(app), step, signal, warn }),
-};
 const log = createLog("runner");
 let steps = 0;
+const stop = new AbortController();
+process.on("SIGTERM", () => stop.abort(new Failure("cancelled", "The run was cancelled")));
 const outcome = await carryOut(RunDescription.parse(JSON.parse(await readFile(runPath, "utf8"))), {
   config,
-  place,
+  place: outsidePlace(config, connect()),
   publisher: logPublisher(log),
   tell: (line: RunLine) => process.stdout.write(`${JSON.stringify(line)}\n`),
-  signal: new AbortController().signal,
+  signal: stop.signal,
   log,
-  onStep(what) {
+  async onStep(what) {
     steps += 1;
     appendFileSync(stepsPath, `${what}\n`);
     if (steps === Number(killAt)) process.kill(process.pid, "SIGKILL");
+    if (holdAt?.test(what)) while (!existsSync(beside("go"))) await delay(20);
   },
 });
 process.exitCode = outcome.failure ? 1 : 0;

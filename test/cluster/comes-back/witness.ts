@@ -8,11 +8,10 @@ import type { Namespace } from "../namespace.ts";
 /**
  * A server that holds its data open, and bears witness when somebody changes it under its feet: it compares what is
  * there with what it found when it started, also while it is ending.
- * @param look A command that prints what must not change, in the folder /lab.
- * @param hold A file in it, or a pattern of files, of which the first is held open.
  */
-const witnessing = (look: string, hold: string) => `
+const witnessing = ({ look, hold, refuses = "/nothing" }: WitnessOptions) => `
 cd /lab
+[ ! -e ${refuses} ] || exit 1
 look() { ${look}; }
 set -- ${hold}
 exec 3<"$1" 4>>witness.log
@@ -23,6 +22,15 @@ trap ending TERM
 touch /tmp/ready
 while :; do echo at work >&4; check; sleep 0.1; done
 `;
+
+export interface WitnessOptions {
+  /** A command that prints what must not change, in the folder. */
+  readonly look: string;
+  /** A file in it, or a pattern of files, of which the first is held open. */
+  readonly hold: string;
+  /** It does not start while there is such a file. */
+  readonly refuses?: string;
+}
 
 export interface Witness {
   readonly name: string;
@@ -38,16 +46,12 @@ export interface Witness {
 let count = 0;
 
 /** Starts one over a folder of this machine, in one pod. */
-export async function startWitness(
-  home: Namespace,
-  folder: string,
-  { look, hold }: { look: string; hold: string },
-): Promise<Witness> {
+export async function startWitness(home: Namespace, folder: string, options: WitnessOptions): Promise<Witness> {
   count += 1;
   const name = `witness-${count}`;
   const labels = { game: name };
   const container = {
-    ...{ name: "game", image: busybox, command: ["sh", "-c", witnessing(look, hold)] },
+    ...{ name: "game", image: busybox, command: ["sh", "-c", witnessing(options)] },
     readinessProbe: { exec: { command: ["test", "-f", "/tmp/ready"] }, periodSeconds: 1 },
     volumeMounts: [{ name: "lab", mountPath: "/lab" }],
   };
