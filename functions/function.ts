@@ -2,6 +2,7 @@ import { type AnyAppType, isMirror } from "../shared/app.ts";
 import { loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { appFunction } from "../shared/http/app-function.ts";
+import { takingEvents } from "../shared/http/cloud-event.ts";
 import type { FunctionKind } from "../shared/http/request.ts";
 import { createLog, type Logger } from "../shared/log.ts";
 import { localRuns } from "../shared/run/local-runs.ts";
@@ -69,6 +70,11 @@ const others = new Map<string, (options: FunctionOptions) => Promise<ServedFunct
  * @throws {Failure} `not_found`, `invalid_config`.
  */
 export async function loadFunction(name: string, options: FunctionOptions): Promise<ServedFunction> {
+  const served = await loadNamed(name, options);
+  return { ...served, fetch: takingEvents((request) => served.fetch(request)) };
+}
+
+async function loadNamed(name: string, options: FunctionOptions): Promise<ServedFunction> {
   const { configPath, log = createLog(name), natsUrl, draining } = options;
   const loadOther = others.get(name);
   if (loadOther) return loadOther({ ...options, log });

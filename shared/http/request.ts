@@ -4,7 +4,7 @@ import { Failure } from "../failures.ts";
 import { BackupRequest, CleanupRequest, RestoreRequest, type RunRequest } from "../run/description.ts";
 
 /** What OpenFaaS takes for an asynchronous call, which is how an event comes. */
-const bodyLimitBytes = 256 << 10;
+export const bodyLimitBytes = 256 << 10;
 
 /** What a function is for, and what a request without a body means. */
 export type FunctionKind = "backup" | "restore" | "cleanup";
