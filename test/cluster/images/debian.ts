@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { cacheFolder } from "../install/cache.ts";
 import { command } from "../install/command.ts";
 import { made } from "../install/made.ts";
+import { firstPackage } from "../install/packages.ts";
 
 /** Where packages come from, as far as it is Debian's or Ubuntu's own: the first that there is. */
 const sources = [
@@ -36,19 +37,11 @@ export async function debianLayer(packages: string[], say: (line: string) => voi
     .digest("hex")
     .slice(0, 16);
   return made(join(cacheFolder, "images", `debian-${key}.tar`), async (target) => {
-    const names = await Promise.all(packages.map(firstOf));
+    const names = await Promise.all(packages.map(firstPackage));
     say(`Making an image of ${release} with ${names.join(", ")}`);
     const options = ["--variant=minbase", "--format=tar", "--skip=output/mknod", `--include=${names.join(",")}`];
     const excluded = leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
     const source = sources.find((path) => existsSync(path));
     await command("mmdebstrap", [...options, ...excluded, ...hooks, release!, target, ...(source ? [source] : [])]);
   });
-}
-
-async function firstOf(alternatives: string): Promise<string> {
-  for (const name of alternatives.split("|").map((part) => part.trim())) {
-    const known = await command("apt-cache", ["show", "--no-all-versions", name]).catch(() => "");
-    if (known) return name;
-  }
-  throw new Error(`Cannot make an image: one of the packages ${alternatives} is wanted. Type: apt-get update`);
 }
