@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 import type { RunDescription } from "../../../shared/run/description.ts";
 import { describeRun, type Killed, killsAtAll, type Running, runKilled, startRunner } from "../../crash/kill.ts";
+import { expectTidyNas } from "../../crash/nas-checks.ts";
 import { type ComesBackRow, rememberComesBack } from "../../crash/reliability.ts";
 import { places } from "../../worlds/factorio.ts";
 import { startCluster } from "../start.ts";
@@ -199,6 +200,7 @@ test("a GitOps controller that starts the app while its data is moved stops the 
     hint: expect.stringContaining("ignoreDifferences"),
   });
   expect(await stateOf(held.folder)).toBe(before);
+  await expectTidyNas(places(held.folder).nas, "factorio", [ended.outcome?.runId ?? ""]);
   // It was held up between the look and the change that belongs to it, and so has made one too many.
   await rm(join(held.folder, "touched"), { force: true });
   await expectBack("a GitOps controller starts the app", when, held, ended);
