@@ -142,7 +142,8 @@ const builtinsAtFirstUse: Plugin = {
         ([key, value]) =>
           `export const ${key} = ${typeof value === "function" ? called(key, value) : JSON.stringify(value)};`,
       );
-    return `const builtin = () => process.getBuiltinModule(${JSON.stringify(name)});\n${exported.join("\n")}`;
+    const whole = "export default new Proxy({}, { get: (_, key) => builtin()[key] });";
+    return `const builtin = () => process.getBuiltinModule(${JSON.stringify(name)});\n${exported.join("\n")}\n${whole}`;
   },
 };
 

@@ -1,12 +1,12 @@
 import { type AnyAppType, isMirror } from "../shared/app.ts";
-import { loadConfig } from "../shared/config.ts";
+import { type Config, loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { appFunction } from "../shared/http/app-function.ts";
 import { takingEvents } from "../shared/http/cloud-event.ts";
 import type { FunctionKind } from "../shared/http/request.ts";
 import { createLog, type Logger } from "../shared/log.ts";
 import { localRuns } from "../shared/run/local-runs.ts";
-import { localPlace, runsFolder } from "../shared/run/place.ts";
+import { localPlace, type PlaceView, runsFolder } from "../shared/run/place.ts";
 import type { Runs } from "../shared/run/runs.ts";
 import { bundledRunner } from "./bundle.ts";
 import { programPath } from "./programs.ts";
@@ -86,12 +86,19 @@ async function loadNamed(name: string, options: FunctionOptions): Promise<Served
     throw new Failure("not_found", `Cannot serve "${name}": one of ${wanted} is wanted`);
   }
   const config = await loadConfig(configPath, types);
+  const where = config.cluster
+    ? (await import("./on-cluster.ts")).onCluster(config, { log, natsUrl: natsUrl ?? process.env.NATS_URL })
+    : onThisMachine(config, natsUrl);
+  const app = appFunction({ name, ...found, config, ...where, log, draining });
+  return { fetch: async (request) => app.fetch(request) };
+}
+
+function onThisMachine(config: Config, natsUrl: string | undefined): { runs: Runs; place: PlaceView } {
   const folder = runsFolder(config);
   const known = sharedRuns.get(folder);
   const runs = known ?? localRuns(folder, () => runnerCommand(config.path), natsUrl ? { NATS_URL: natsUrl } : {});
   sharedRuns.set(folder, runs);
-  const app = appFunction({ name, ...found, config, runs, place: localPlace(config), log, draining });
-  return { fetch: async (request) => app.fetch(request) };
+  return { runs, place: localPlace(config) };
 }
 
 /**

@@ -1,26 +1,26 @@
 import "./parse-once.ts";
 import { writeSync } from "node:fs";
-import { loadConfig } from "../shared/config.ts";
+import { writeFile } from "node:fs/promises";
+import { type Config, loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { readFile } from "../shared/files.ts";
 import { createLog } from "../shared/log.ts";
 import { natsUrlOf } from "../shared/nats-url.ts";
 import { RunDescription } from "../shared/run/description.ts";
-import type { RunLine } from "../shared/run/report.ts";
+import type { Outcome, RunLine } from "../shared/run/report.ts";
 import { carryOut, type RunnerOptions } from "../shared/run/runner.ts";
 import { publisherTo } from "./publisher.ts";
 import { loadAppTypes } from "./types.ts";
 
 /**
- * The runner: `node functions/run.ts <keepsake.yaml> <run.json>`. Carries out one run and tells it as NDJSON lines on
- * standard output, its outcome last; events go to NATS_URL, or where the secret or the configuration says. Exit status 0 when it ended well, 1 when it did not, 2 when it could not begin.
+ * The runner: `node functions/run.ts <keepsake.yaml> <run.json>`, or in the pod of a Job with KEEPSAKE_CONFIG and
+ * KEEPSAKE_RUN (the run as JSON). Carries out one run and tells it as NDJSON lines on standard output, its outcome last;
+ * events go to NATS_URL, or where the secret or the configuration says. Exit status 0 when it ended well, 1 when it did
+ * not, 2 when it could not begin.
  */
 export async function runner([configPath, runPath]: string[], onStep?: RunnerOptions["onStep"]): Promise<number> {
   const log = createLog("runner");
-  if (configPath === undefined || runPath === undefined) {
-    log.error("Usage: node functions/run.ts <keepsake.yaml> <run.json>");
-    return 2;
-  }
+  const [config, run] = await readTask(configPath, runPath);
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () =>
@@ -29,8 +29,6 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
       ),
     );
   }
-  const config = await loadConfig(configPath, await loadAppTypes());
-  const run = RunDescription.parse(JSON.parse(await readFile(runPath, "utf8")));
   const natsUrl = () => natsUrlOf(config, process.env.NATS_URL);
   const publisher = publisherTo(natsUrl, { name: `run ${run.id}`, log });
   const outcome = await carryOut(run, {
@@ -41,12 +39,31 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
     tell: (line) => writeLine(line),
     signal: stop.signal,
     log,
+    // The client library costs half a second and 90 MB: only here is it loaded.
+    ...(config.cluster && { place: (await import("../shared/cluster/in-pod.ts")).placeInPod(config, process.env) }),
     ...(onStep && { onStep }),
   });
+  if (config.cluster) await leaveInPod(outcome);
   await publisher.close();
   // A read of a hung mount holds a thread that an orderly exit would wait for.
   if (outcome.failure?.code === "nas_unreachable") process.kill(process.pid, "SIGKILL");
   return outcome.failure ? 1 : 0;
+}
+
+/** What there is to do, and with which settings. */
+async function readTask(
+  configPath = process.env.KEEPSAKE_CONFIG,
+  runPath?: string,
+): Promise<[config: Config, run: RunDescription]> {
+  const text = runPath === undefined ? process.env.KEEPSAKE_RUN : await readFile(runPath, "utf8");
+  if (!configPath || !text) throw new Error("Usage: node functions/run.ts <keepsake.yaml> <run.json>");
+  return [await loadConfig(configPath, await loadAppTypes()), RunDescription.parse(JSON.parse(text))];
+}
+
+/** Kubernetes keeps it with the pod, also when the NAS and NATS are away (a container's `terminationMessagePath`). */
+async function leaveInPod(outcome: Outcome): Promise<void> {
+  const { terminationMessage } = await import("../shared/cluster/run-end.ts");
+  await writeFile("/dev/termination-log", terminationMessage(outcome)).catch(() => {});
 }
 
 const lingerMs = 10_000;

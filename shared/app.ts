@@ -7,7 +7,7 @@ import type { MirrorTree, MirrorType } from "./mirror-app.ts";
 import type { HistoryNaming } from "./nas/naming.ts";
 import type { RestorePoint } from "./nas/points.ts";
 import type { ReadBack } from "./nas/read-back.ts";
-import type { Override, RunDescription } from "./run/description.ts";
+import type { Operation, Override, RunDescription } from "./run/description.ts";
 import type { Step } from "./step.ts";
 
 /*
@@ -32,6 +32,8 @@ export interface TypeBase<Settings> {
   place?(settings: Settings): string;
   /** Where an app of this type is on the asker's cluster. */
   readonly kubernetes?: KubernetesDefaults;
+  /** Which runs on a cluster have more than the runner in their pod: the suffix of their CronJob's name, "render". */
+  jobShape?(operation: Operation, settings: Settings): string | undefined;
   /** What its backup function is called: `<verb>-<type>`. "backup" when absent. */
   readonly verb?: "backup" | "render";
   loadRestore(): Promise<RestoreApp<Settings>>;

@@ -54,6 +54,7 @@ export const app: MirrorType<Settings, MapshotSource> = {
     user: "0:0",
     companion: { image: "martydingo/mapshot:latest", memory: "16Gi" },
   },
+  jobShape: (operation, { render }) => (operation === "backup" && render ? "render" : undefined),
   verb: "render",
   mirror: { folder: ".", anchor: "index.html" },
   cleans: true,

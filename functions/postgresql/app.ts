@@ -15,6 +15,7 @@ export const app: AppType<Settings> = {
     secrets: { "postgresql-password": "postgresql/postgres-password" },
     companion: { image: "postgres:18-alpine", memory: "1Gi" },
   },
+  jobShape: (operation) => (operation === "drill" ? "drill" : undefined),
   keep: 7,
   artefacts: [
     {

@@ -6,8 +6,10 @@ import {
   CoreV1Api,
   createConfiguration,
   KubeConfig,
+  PatchStrategy,
   type RequestContext,
   ServerConfiguration,
+  setHeaderOptions,
 } from "@kubernetes/client-node";
 
 /*
@@ -24,6 +26,12 @@ export interface Cluster {
   readonly autoscaling: AutoscalingV2Api;
   readonly coordination: CoordinationV1Api;
 }
+
+/** Whose changes they are, in `managedFields`. */
+export const fieldManager = "keepsake";
+
+/** A patch holds what changes (RFC 7396). */
+export const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 /**
  * The cluster that this pod is in, by its service account, whose token is read again before it expires; else the one

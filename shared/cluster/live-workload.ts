@@ -1,15 +1,13 @@
-import {
-  PatchStrategy,
-  setHeaderOptions,
-  type V1Deployment,
-  type V1LabelSelector,
-  type V1ManagedFieldsEntry,
-  type V1PodTemplateSpec,
-  type V1StatefulSet,
+import type {
+  V1Deployment,
+  V1LabelSelector,
+  V1ManagedFieldsEntry,
+  V1PodTemplateSpec,
+  V1StatefulSet,
 } from "@kubernetes/client-node";
 import { Failure } from "../failures.ts";
 import { ask, isNotFound } from "./ask.ts";
-import type { Cluster } from "./client.ts";
+import { type Cluster, fieldManager, mergePatch } from "./client.ts";
 import type { Source } from "./seen.ts";
 import type { Kubernetes } from "./settings.ts";
 
@@ -147,11 +145,6 @@ export function workloadSource(
   };
 }
 
-/** Whose changes they are, in `managedFields`. */
-export const fieldManager = "keepsake";
-
-const merge = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
-
 /** Sets, or removes, one annotation; a conflict when the workload has changed since. */
 export async function annotate(
   { apps }: Cluster,
@@ -164,14 +157,14 @@ export async function annotate(
   return liveOf(
     kind,
     kind === "Deployment"
-      ? await apps.patchNamespacedDeployment(request, merge)
-      : await apps.patchNamespacedStatefulSet(request, merge),
+      ? await apps.patchNamespacedDeployment(request, mergePatch)
+      : await apps.patchNamespacedStatefulSet(request, mergePatch),
   );
 }
 
 /** By the scale subresource: the right to it is not the right to change the workload. */
 export async function scale({ apps }: Cluster, { kind, namespace, name }: LiveWorkload, replicas: number) {
   const request = { namespace, name, body: { spec: { replicas } }, fieldManager };
-  if (kind === "Deployment") await apps.patchNamespacedDeploymentScale(request, merge);
-  else await apps.patchNamespacedStatefulSetScale(request, merge);
+  if (kind === "Deployment") await apps.patchNamespacedDeploymentScale(request, mergePatch);
+  else await apps.patchNamespacedStatefulSetScale(request, mergePatch);
 }

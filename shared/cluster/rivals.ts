@@ -1,5 +1,6 @@
 import type { V1ManagedFieldsEntry, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
-import { fieldManager, type LiveWorkload } from "./live-workload.ts";
+import { fieldManager } from "./client.ts";
+import type { LiveWorkload } from "./live-workload.ts";
 
 /*
  * Who else decides how many pods a workload has. A HorizontalPodAutoscaler leaves one at zero alone as long as its own

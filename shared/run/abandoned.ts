@@ -26,7 +26,7 @@ export async function whatIsLeft(app: AppConfig, config: Config, place: PlaceVie
   if (holder) left.push(`run ${holder.run.id} was killed before its end`);
   if (await place.isStopped(app)) left.push("it was stopped for a run, and not brought back");
   const lost = await place.lost(app.name);
-  for (const { id } of lost) if (id !== holder?.run.id) left.push(`how run ${id} ended is not on record`);
+  for (const { run } of lost) if (run.id !== holder?.run.id) left.push(`how run ${run.id} ended is not on record`);
   const waiting = (await namesIn(localOutbox(config.state, app.name).outbox)).length;
   if (waiting > 0) left.push(`outcomes of ${waiting} ${waiting === 1 ? "run" : "runs"} are not on the NAS yet`);
   return left;

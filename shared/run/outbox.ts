@@ -44,6 +44,16 @@ export async function hasOutcome(folders: OutboxFolders, runId: string): Promise
   return (await exists(join(folders.outbox, name))) || exists(join(folders.runs, name));
 }
 
+/** The recorded outcome of a run, told or not. */
+export async function readOutcome(folders: OutboxFolders, runId: string): Promise<Outcome | undefined> {
+  for (const folder of [folders.runs, folders.outbox]) {
+    const text = await readFile(join(folder, `${runId}.outcome.json`), "utf8").catch(() => "");
+    const parsed = Event.safeParse(parseJson(text));
+    if (parsed.success) return parsed.data.data as Outcome;
+  }
+  return undefined;
+}
+
 /**
  * Tells what waits, oldest first, and stops at the first that cannot be told: order is kept, and the rest waits too.
  * @returns How many were told, and how many wait.

@@ -8,7 +8,17 @@ import type { Lane, RunDescription } from "./description.ts";
 import { closeRun, lostRuns } from "./local-runs.ts";
 import { type Holder, type Lock, lockHolder, locksOf, takeLock } from "./lock.ts";
 import { ownIdentity } from "./process-identity.ts";
+import type { Outcome } from "./report.ts";
 import { commandWorkload, type Workload } from "./workload.ts";
+
+/** A run that nobody has told of. */
+export interface LostRun {
+  readonly run: RunDescription;
+  /** How it ended, when that is known: it could not write it down. Absent when it was killed. */
+  readonly outcome?: Outcome;
+  /** Of one that was killed: by what, as far as the place knows. "the runner needed more memory than its limit of 512Mi" */
+  readonly why?: string;
+}
 
 /** What a place knows of its runs. Read only. */
 export interface PlaceView {
@@ -16,8 +26,8 @@ export interface PlaceView {
   lockHolder(folders: AppFolders, lane: Exclude<Lane, "none">): Promise<Holder | undefined>;
   /** Whether a run has stopped the app and not brought it back. */
   isStopped(app: AppConfig): Promise<boolean>;
-  /** Runs of an app whose runner died before the outcome was on record, the lock taken or not. */
-  lost(app: string): Promise<RunDescription[]>;
+  /** Runs of an app that are over and whose outcome is on no record, the lock taken or not. */
+  lost(app: string): Promise<LostRun[]>;
 }
 
 /** What a run gives to the workload that it stops and starts. */
@@ -60,7 +70,7 @@ export function localPlace(config: Config): Place {
         disk: ownDisk,
         step,
       }),
-    lost: (app) => lostRuns(runs, app),
+    lost: async (app) => (await lostRuns(runs, app)).map((run) => ({ run })),
     close: (id) => closeRun(runs, id),
   };
 }

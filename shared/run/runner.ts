@@ -30,7 +30,7 @@ import { pointsOf } from "./points-of.ts";
 import type { Outcome, RunLine } from "./report.ts";
 import { runPlan, runRestore, runUndo } from "./restore.ts";
 import { runScrub } from "./scrub.ts";
-import { recordAbandoned, settle } from "./settle.ts";
+import { recordLost, settle } from "./settle.ts";
 import { type AppState, readState } from "./state.ts";
 
 export interface RunnerOptions {
@@ -161,14 +161,15 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       if (lane === "main") mended.push(...(await mend(appRun)));
       else await mendChecks(lane, folders, disk);
     } finally {
-      const lost = [...(lock?.abandoned ? [lock.abandoned] : []), ...(await place.lost(app.name))];
-      for (const killed of lost) {
+      const lost = [...(await place.lost(app.name)), ...(lock?.abandoned ? [{ run: lock.abandoned }] : [])];
+      for (const one of lost) {
+        const killed = one.run;
         // A run of the main lane that was killed is told of by one that has put in order what it left.
         const isOurs = lane === "main" || laneOf(killed.request.operation) === lane;
         if (killed.id === run.id || !isOurs) continue;
         if (lane === "main" && killed.request.operation === "drill")
           await removeLeftDrill(appRun, drillsOf(app, config));
-        if (laneOf(killed.request.operation) !== "none") await recordAbandoned(appRun, killed, now);
+        if (laneOf(killed.request.operation) !== "none") await recordLost(appRun, one, now);
         await place.close(killed.id);
       }
     }

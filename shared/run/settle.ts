@@ -4,7 +4,6 @@ import { Failure } from "../failures.ts";
 import type { Logger } from "../log.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { AppRun } from "./app-run.ts";
-import type { RunDescription } from "./description.ts";
 import {
   flushOutbox,
   hasOutcome,
@@ -14,6 +13,7 @@ import {
   tellUnrecorded,
 } from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
+import type { LostRun } from "./place.ts";
 import type { Outcome } from "./report.ts";
 import { type AppState, writeState } from "./state.ts";
 
@@ -68,10 +68,18 @@ function lastGoodOf({ failure, operation, restoredTo, finishedAt, outcome }: Out
   return good ? { lastGood: { at: finishedAt, outcome } } : {};
 }
 
-/** A run that was killed told nothing; the next one tells it for it, once. */
-export async function recordAbandoned(appRun: AppRun, killed: RunDescription, now: () => number): Promise<void> {
+/** A run that was killed told nothing, and one without the NAS has no record; the next one tells it for it, once. */
+export async function recordLost(
+  appRun: AppRun,
+  { run: killed, outcome, why }: LostRun,
+  now: () => number,
+): Promise<void> {
   const { ctx, type, config, folders } = appRun;
   if (await hasOutcome(folders, killed.id)) return;
+  if (outcome) {
+    await recordOutcome(folders, outcome, ctx.disk);
+    return;
+  }
   const { operation } = killed.request;
   const asides = await type
     .loadRestore()
@@ -79,16 +87,16 @@ export async function recordAbandoned(appRun: AppRun, killed: RunDescription, no
     .catch(() => []);
   const inPlace = asides.some(({ id }) => id === killed.id);
   const data = operation === "restore" || operation === "undo" ? `; its data is ${inPlace ? "" : "not "}in place` : "";
-  const message = `${type.title}: the ${operation} that ${killed.startedBy} started was killed before its end${data}`;
+  const message = `${type.title}: the ${operation} that ${killed.startedBy} started was killed before its end${why === undefined ? "" : `: ${why}`}${data}`;
   const hint = inPlace
     ? "Nothing is left to do."
     : "What it had left was put in order. Start it again if you still want it.";
   const failure = new Failure("interrupted", message, { hint });
-  const outcome = outcomeOf(
+  const interrupted = outcomeOf(
     killed,
     config,
     { outcome: "interrupted", message, failure },
     { now, warnings: [], mended: [] },
   );
-  await recordOutcome(folders, outcome, ctx.disk);
+  await recordOutcome(folders, interrupted, ctx.disk);
 }

@@ -1,0 +1,23 @@
+import { connect } from "../shared/cluster/client.ts";
+import { clusterRuns } from "../shared/cluster/cluster-runs.ts";
+import { clusterView } from "../shared/cluster/place.ts";
+import type { Config } from "../shared/config.ts";
+import type { Logger } from "../shared/log.ts";
+import { natsUrlOf } from "../shared/nats-url.ts";
+import { tellUnrecorded } from "../shared/run/outbox.ts";
+import type { PlaceView } from "../shared/run/place.ts";
+import type { Runs } from "../shared/run/runs.ts";
+import { publisherTo } from "./publisher.ts";
+
+/** What a function starts and sees its runs with on a cluster. Loads the client library: imported there alone. */
+export function onCluster(
+  config: Config,
+  { log, natsUrl }: { log: Logger; natsUrl: string | undefined },
+): { runs: Runs; place: PlaceView } {
+  const cluster = connect();
+  const tell: Parameters<typeof clusterRuns>[0]["tell"] = async (outcome) => {
+    const publisher = publisherTo(() => natsUrlOf(config, natsUrl), { name: outcome.function, log });
+    await tellUnrecorded(outcome, publisher).finally(() => publisher.close());
+  };
+  return { runs: clusterRuns({ cluster, config, tell, log }), place: clusterView(cluster, config) };
+}

@@ -1,0 +1,241 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { AppConfig, Config } from "../config.ts";
+import { Failure } from "../failures.ts";
+import type { Logger } from "../log.ts";
+import { withDeadline } from "../nas/deadline.ts";
+import { openNas } from "../nas/nas.ts";
+import { parseJson } from "../nas/points.ts";
+import type { RunDescription } from "../run/description.ts";
+import { readOutcome } from "../run/outbox.ts";
+import { type Outcome, type Progress, RunLine } from "../run/report.ts";
+import type { FoundRun, Runs } from "../run/runs.ts";
+import { apiMessage, ask, isConflict, isInvalid, isNotFound } from "./ask.ts";
+import { type Cluster, fieldManager, mergePatch } from "./client.ts";
+import { annotations, cronJobName, jobName, labels } from "./names.ts";
+import { endOfHindered, endOfSilent, leftInPod, writtenOn } from "./run-end.ts";
+import { isOver, jobOf, runOfJob } from "./run-job.ts";
+import { LogAway, runnerLog } from "./run-log.ts";
+import { eventsOf, findJob, hasBegun, jobsOf, podIsOver, type SeenJob } from "./seen-job.ts";
+import { whyNot } from "./why-not.ts";
+
+export interface ClusterRunsOptions {
+  readonly cluster: Cluster;
+  readonly config: Config;
+  /** Tells how a run ended that no runner could tell of. Rejects when it could not be told. */
+  readonly tell: (outcome: Outcome) => Promise<void>;
+  readonly log: Logger;
+  readonly now?: () => number;
+  /** How long something may be in the way of a pod before the run is given up, in ms. */
+  readonly patienceMs?: number;
+}
+
+const lookMs = 300;
+/** Lines from the end of a log in which the last progress, or the outcome, stands. */
+const tailLines = 20;
+
+/** Runs as Jobs of a cluster, each made from a suspended CronJob in its app's namespace. */
+export function clusterRuns(options: ClusterRunsOptions): Runs {
+  const { cluster, config, tell, log, now = Date.now, patienceMs = 45_000 } = options;
+  const appOf = (name: string): AppConfig & { kubernetes: NonNullable<AppConfig["kubernetes"]> } => {
+    const app = config.apps.find((candidate) => candidate.name === name);
+    if (app?.kubernetes) return { ...app, kubernetes: app.kubernetes };
+    throw new Failure("not_found", `Cannot run: there is no app "${name}" on this cluster`);
+  };
+
+  const see = async (id: string): Promise<(SeenJob & { run: RunDescription }) | undefined> => {
+    for (const { name, kubernetes } of config.apps) {
+      if (!kubernetes) continue;
+      const seen = await findJob(cluster, kubernetes.namespace, jobName(name, id));
+      const run = seen && runOfJob(seen.job);
+      if (seen && run?.id === id) return { ...seen, run };
+    }
+    return undefined;
+  };
+
+  /** What the log tells, as far as there is one. */
+  const lastLines = async ({ pod }: SeenJob): Promise<{ progress?: Progress; outcome?: Outcome }> => {
+    if (!pod || !hasBegun(pod)) return {};
+    const found: { progress?: Progress; outcome?: Outcome } = {};
+    try {
+      for await (const text of runnerLog(cluster, nameOf(pod), { tailLines, signal: AbortSignal.timeout(5000) })) {
+        const line = RunLine.safeParse(parseJson(text)).data;
+        if (line?.type === "progress") found.progress = line;
+        if (line?.type === "outcome") found.outcome = line;
+      }
+    } catch (error) {
+      log.debug({ err: error }, "the log of a run cannot be read");
+    }
+    return found;
+  };
+
+  /** How it ended, by whoever knows it first; undefined while it runs. */
+  const outcomeOf = async (seen: SeenJob & { run: RunDescription }, told?: Outcome): Promise<Outcome | undefined> => {
+    const { job, pod, run } = seen;
+    const known = told ?? writtenOn(job) ?? leftInPod(pod);
+    if (known) return known;
+    // A pod that was deleted takes its log along; its runner has written the outcome down by then.
+    if (!isOver(job) && !podIsOver(pod)) return undefined;
+    const folders = openNas(config.nas).app(run.app);
+    const recorded = await withDeadline("the outcome", config.nasTimeoutMs, () => readOutcome(folders, run.id)).catch(
+      (error) => void log.warn({ err: error, run: run.id }, "the NAS cannot be asked how a run ended"),
+    );
+    return recorded ?? endOfSilent(run, appOf(run.app), { job, pod, nowMs: now() });
+  };
+
+  const find = async (id: string): Promise<FoundRun | undefined> => {
+    const seen = await see(id);
+    if (!seen) return undefined;
+    const { progress, outcome: told } = await lastLines(seen);
+    const outcome = (await outcomeOf(seen, told)) ?? (await giveUpIfHindered(seen));
+    return { run: seen.run, ...(progress && { progress }), ...(outcome && { outcome }) };
+  };
+
+  /**
+   * Ends a run whose pod has not begun though it had time, and tells why: no runner ever will.
+   * @returns undefined when nothing is in its way, or when it has begun meanwhile.
+   */
+  const giveUpIfHindered = async (seen: SeenJob & { run: RunDescription }): Promise<Outcome | undefined> => {
+    const { job, pod, run } = seen;
+    const written = writtenOn(job);
+    if (written) return written;
+    const ageMs = now() - Number(job.metadata?.creationTimestamp ?? now());
+    if (ageMs < patienceMs || (pod && hasBegun(pod))) return undefined;
+    const hindrance = whyNot(job, pod, await eventsOf(cluster, seen));
+    if (!hindrance) return undefined;
+    const outcome = endOfHindered(run, appOf(run.app), hindrance, now());
+    const ended = await patchJob(seen, { [annotations.outcome]: JSON.stringify(outcome) });
+    if (!ended) return undefined;
+    // Written down first: whoever dies now leaves it to the next run, which finds it there.
+    await tell(outcome)
+      .then(() => patchJob(seen, { [annotations.told]: new Date(now()).toISOString() }, { unconditional: true }))
+      .catch((error) =>
+        log.warn({ err: error, run: run.id }, "how a run ended could not be told; the next run tells it"),
+      );
+    return outcome;
+  };
+
+  /** Ends a Job as its deadline would: its pod is asked to end, and no other is made. @returns Whether it was as seen. */
+  const patchJob = async (
+    { job }: SeenJob,
+    notes: Record<string, string>,
+    { unconditional = false } = {},
+  ): Promise<boolean> => {
+    const { name = "", namespace = "", resourceVersion } = job.metadata ?? {};
+    const metadata = { annotations: notes, ...(!unconditional && { resourceVersion }) };
+    try {
+      await ask(`end the Job "${name}"`, () =>
+        cluster.batch.patchNamespacedJob(
+          { namespace, name, body: { metadata, spec: { activeDeadlineSeconds: 1 } }, fieldManager },
+          mergePatch,
+        ),
+      );
+      return true;
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return false;
+      throw error;
+    }
+  };
+
+  return {
+    find,
+
+    async start(run) {
+      const app = appOf(run.app);
+      const { namespace } = app.kubernetes;
+      const name = cronJobName(run.app, app.type.jobShape?.(run.request.operation, app.settings));
+      const cronJob = await ask(`read the CronJob "${name}" in "${namespace}"`, () =>
+        cluster.batch.readNamespacedCronJob({ name, namespace }),
+      ).catch((cause) => {
+        if (!isNotFound(cause)) throw cause;
+        throw new Failure(
+          "job_cannot_start",
+          `Cannot start: the CronJob "${name}" is wanted in "${namespace}", is not there`,
+          {
+            cause,
+            hint: "It is what runs are made from: make deploy",
+          },
+        );
+      });
+      try {
+        await ask(`create the Job of run "${run.id}"`, () =>
+          cluster.batch.createNamespacedJob({ namespace, body: jobOf(cronJob, run) }),
+        );
+      } catch (cause) {
+        if (isConflict(cause)) return false;
+        if (!isInvalid(cause)) throw cause;
+        throw new Failure("cluster_refused", `Cannot start: the cluster refuses the Job: ${apiMessage(cause)}`, {
+          cause,
+          hint: "make doctor compares the CronJobs and the policies; make deploy puts them right.",
+        });
+      }
+      // Whoever asked may be gone by then; that it cannot begin is told all the same.
+      void untilBegun(run.id).catch((error) => log.warn({ err: error, run: run.id }, "a run's beginning was not seen"));
+      return true;
+    },
+
+    async active(app, lane) {
+      const { namespace } = appOf(app).kubernetes;
+      const jobs = await jobsOf(cluster, namespace, `${labels.app}=${app},${labels.lane}=${lane}`);
+      for (const job of jobs) {
+        const run = runOfJob(job);
+        if (!run || isOver(job)) continue;
+        const found = await find(run.id);
+        if (found && !found.outcome) return found.run;
+      }
+      return undefined;
+    },
+
+    async *follow(id, { after = 0, signal }) {
+      let number = 0;
+      while (!signal.aborted) {
+        const seen = await see(id);
+        if (!seen) return;
+        if (seen.pod && hasBegun(seen.pod)) {
+          let told = 0;
+          try {
+            for await (const text of runnerLog(cluster, nameOf(seen.pod), { follow: true, signal })) {
+              told += 1;
+              const line = RunLine.safeParse(parseJson(text)).data;
+              // What was read before the connection was cut comes again; of a long log the beginning may be gone.
+              const isNew = told > number;
+              number = Math.max(number, told);
+              if (!line || (!isNew && line.type !== "outcome")) continue;
+              if (number > after || line.type === "outcome") yield { number, line };
+              if (line.type === "outcome") return;
+            }
+          } catch (error) {
+            if (signal.aborted) return;
+            log.debug({ err: error, run: id }, error instanceof LogAway ? "no log yet" : "a log was cut off");
+          }
+        }
+        const found = await find(id);
+        if (!found) return;
+        if (found.outcome) {
+          yield { number: number + 1, line: found.outcome };
+          return;
+        }
+        await delay(lookMs, undefined, { signal }).catch(() => {});
+      }
+    },
+
+    async cancel(id) {
+      for (;;) {
+        const seen = await see(id);
+        if (!seen || (await find(id))?.outcome) return false;
+        if (await patchJob(seen, { [annotations.cancelled]: new Date(now()).toISOString() })) return true;
+      }
+    },
+  };
+
+  async function untilBegun(id: string): Promise<void> {
+    for (const until = now() + 2 * patienceMs; now() < until; await delay(1000)) {
+      const seen = await see(id);
+      if (!seen || (seen.pod && hasBegun(seen.pod)) || isOver(seen.job) || (await giveUpIfHindered(seen))) return;
+    }
+  }
+}
+
+const nameOf = ({ metadata }: NonNullable<SeenJob["pod"]>) => ({
+  namespace: metadata?.namespace ?? "",
+  name: metadata?.name ?? "",
+});
