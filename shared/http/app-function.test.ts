@@ -2,15 +2,16 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { type FailureCode, failures } from "../failures.ts";
+import { Failure, type FailureCode, failures } from "../failures.ts";
 import { markDamage } from "../nas/damage.ts";
 import { markerPath } from "../nas/nas.ts";
 import { listPoints, type RestorePoint } from "../nas/points.ts";
 import type { RunDescription } from "../run/description.ts";
 import { stampOf, writeDrillMemory } from "../run/drill-state.ts";
 import { takeLock } from "../run/lock.ts";
-import { localPlace } from "../run/place.ts";
+import { localPlace, type PlaceView } from "../run/place.ts";
 import { ownIdentity } from "../run/process-identity.ts";
 import { type Outcome, Problem, RunView, StateView } from "../run/report.ts";
 import { writeScrubMemory } from "../run/scrub-state.ts";
@@ -44,10 +45,15 @@ async function lab(settings = "") {
     root,
     folders,
     runs,
+    place: localPlace(config) as PlaceView,
     end: undefined as ((run: RunDescription) => Partial<Outcome>) | undefined,
     functionOf: (name: string, kind: "backup" | "restore" | "cleanup") =>
       appFunction({
-        place: localPlace(config),
+        place: {
+          lockHolder: (...of) => world.place.lockHolder(...of),
+          isStopped: (app) => world.place.isStopped(app),
+          lost: (app) => world.place.lost(app),
+        },
         name,
         kind,
         type: "box",
@@ -636,4 +642,23 @@ test("Whatever nobody foresaw is a 500 that tells nothing of it, and what there 
     expect(Problem.parse(await response.json()).detail).toContain("POST /");
   }
   expect(await (await get("/_/ready")).text()).toBe("OK\n");
+});
+
+test("A cluster that is away is not taken for a NAS that is, however long it is asked, and keeps no NAS waiting", async () => {
+  const { world, get, post } = await lab();
+  const { place } = world;
+  const away = new Failure("cluster_unreachable", "Cannot read the lock: the cluster's API does not answer");
+  const asked = Promise.withResolvers<never>();
+  world.place = { ...place, lockHolder: () => asked.promise };
+  // More than there may be reads of a NAS that hang; and longer than the NAS is given.
+  const answers = [get("/", json), post({}, json), get("/", json), get("/", json), post({}, json)];
+  await delay(400);
+  asked.reject(away);
+  for (const response of await Promise.all(answers)) {
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("30");
+    expect(Problem.parse(await response.json())).toMatchObject({ code: "cluster_unreachable", retryable: true });
+  }
+  world.place = place;
+  expect((await get("/")).status).toBe(200);
 });

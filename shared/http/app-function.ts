@@ -61,10 +61,8 @@ export function appFunction(options: AppFunctionOptions) {
   const inTheWayOf = async ({ app, request }: RunDescription): Promise<RunDescription | undefined> => {
     const lane = laneOf(request.operation);
     if (lane === "none") return undefined;
-    const holder = await withDeadline("who is running", config.nasTimeoutMs, async () => {
-      await nas.check();
-      return place.lockHolder(nas.app(app), lane);
-    });
+    await withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
+    const holder = await place.lockHolder(nas.app(app), lane);
     return holder && holder.state !== "gone" ? holder.run : runs.active(app, lane);
   };
 

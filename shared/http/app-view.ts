@@ -29,19 +29,43 @@ export async function stateView(
   { runs, place, nowMs }: { runs: Runs; place: PlaceView; nowMs: number },
 ): Promise<StateView> {
   const nas = openNas(config.nas);
+  await withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
+  // Whoever is asked for this has a deadline of its own: a cluster that is away is no NAS that is away.
+  const works = new Map<string, Work>();
+  for (const app of apps) works.set(app.name, await workOn(app, config, { runs, place }));
   return withDeadline("state and restore points", config.nasTimeoutMs, async () => {
-    await nas.check();
     const views: AppView[] = [];
-    for (const app of apps) views.push(await appView(app, config, { runs, place, nowMs }));
+    for (const app of apps) views.push(await appView(app, config, { ...works.get(app.name), nowMs }));
     return { function: functionName, type, apps: views, nas: await freeSpace(nas.root) };
   });
 }
 
-async function appView(
+type Work = Pick<AppView, "running" | "checking" | "left">;
+
+/** What is at work on an app, and what runs that are over have left. */
+async function workOn(
   app: AppConfig,
   config: Config,
-  { runs, place, nowMs }: { runs: Runs; place: PlaceView; nowMs: number },
-): Promise<AppView> {
+  { runs, place }: { runs: Runs; place: PlaceView },
+): Promise<Work> {
+  const folders = openNas(config.nas).app(app.name);
+  const runningIn = async (lane: Exclude<Lane, "none">) => {
+    const holder = await place.lockHolder(folders, lane);
+    // A run that has just begun does not hold the lock yet.
+    const run = holder && holder.state !== "gone" ? holder.run : await runs.active(app.name, lane);
+    return run && runningOf(run);
+  };
+  const running = await runningIn("main");
+  const left = running ? [] : await whatIsLeft(app, config, place);
+  const checking = [await runningIn("scrub"), await runningIn("drill")].filter((run) => run !== undefined);
+  return {
+    ...(running && { running }),
+    ...(checking.length > 0 && { checking }),
+    ...(left.length > 0 && { left }),
+  };
+}
+
+async function appView(app: AppConfig, config: Config, { nowMs, ...work }: Work & { nowMs: number }): Promise<AppView> {
   const { name, type, keep, common } = app;
   const folders = openNas(config.nas).app(name);
   const points = await pointsOf(folders, type);
@@ -49,16 +73,7 @@ async function appView(
   const newest = newestGood(points);
   const [scrub, drill] = [await readScrubState(folders), await readDrillState(folders)];
   const [lastScrub, lastDrill] = [await readLast(folders, "scrub"), await readLast(folders, "drill")];
-  const runningIn = async (lane: Exclude<Lane, "none">) => {
-    const holder = await place.lockHolder(folders, lane);
-    // A run that has just begun does not hold the lock yet.
-    const run = holder && holder.state !== "gone" ? holder.run : await runs.active(name, lane);
-    return run && runningOf(run);
-  };
   const paused = await pausedUntil(folders, nowMs);
-  const running = await runningIn("main");
-  const left = running ? [] : await whatIsLeft(app, config, place);
-  const checking = [await runningIn("scrub"), await runningIn("drill")].filter((run) => run !== undefined);
   return {
     app: name,
     type: type.type,
@@ -84,14 +99,12 @@ async function appView(
     ...(state.lastGood && { lastGood: state.lastGood }),
     ...(state.waiting !== undefined && { waiting: state.waiting }),
     ...(paused !== undefined && { pausedUntil: paused }),
-    ...(running && { running }),
-    ...(checking.length > 0 && { checking }),
+    ...work,
     ...(lastScrub && { lastScrub }),
     ...(lastDrill && { lastDrill }),
     keep,
     expired: isMirror(type) ? 0 : selectExpired(points, { ...common, keep }).length,
     waitingOutcomes: await countWaiting(folders),
-    ...(left.length > 0 && { left }),
   };
 }
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { AppConfig, Config } from "../config.ts";
 import type { Disk } from "../disk.ts";
 import { access } from "../files.ts";
+import { withDeadline } from "../nas/deadline.ts";
 import type { AppFolders } from "../nas/nas.ts";
 import type { Step } from "../step.ts";
 import type { Lane, RunDescription } from "./description.ts";
@@ -22,7 +23,10 @@ export interface LostRun {
 
 /** What a place knows of its runs. Read only. */
 export interface PlaceView {
-  /** Who holds the lock of an app's lane; undefined when nobody does. A holder that is gone left its run unfinished. */
+  /**
+   * Who holds the lock of an app's lane; undefined when nobody does. A holder that is gone left its run unfinished.
+   * @throws {Failure} `nas_unreachable`, `cluster_unreachable`, in time.
+   */
   lockHolder(folders: AppFolders, lane: Exclude<Lane, "none">): Promise<Holder | undefined>;
   /** Whether a run has stopped the app and not brought it back. */
   isStopped(app: AppConfig): Promise<boolean>;
@@ -58,7 +62,8 @@ export interface Place extends PlaceView {
 export function localPlace(config: Config): Place {
   const runs = runsFolder(config);
   return {
-    lockHolder: (folders, lane) => lockHolder(locksOf(folders, lane)),
+    lockHolder: (folders, lane) =>
+      withDeadline("who is running", config.nasTimeoutMs, () => lockHolder(locksOf(folders, lane))),
     takeLock: async (folders, lane, run, disk) => takeLock(locksOf(folders, lane), run, await ownIdentity(), disk),
     canStop: ({ common }) => common.workload !== undefined,
     isStopped: ({ name }) => exists(stoppedMark(config, name)),
