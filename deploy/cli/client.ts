@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
+import { functionAddress } from "../../shared/http/function-address.ts";
 import { NotifyView } from "../../shared/http/notify-view.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { Problem, RunView, StateView } from "../../shared/run/report.ts";
@@ -59,18 +60,22 @@ export class Client {
     this.#token = token;
   }
 
+  #address(fn: string): string {
+    return functionAddress(this.gateway.url, fn);
+  }
+
   runUrl(fn: string, runId: string): string {
-    return `${this.gateway.url}/function/${fn}/runs/${encodeURIComponent(runId)}`;
+    return `${this.#address(fn)}/runs/${encodeURIComponent(runId)}`;
   }
 
   /** Every app of the function's type. */
   async state(fn: string): Promise<StateView> {
-    return this.#json(StateView, `ask ${fn}`, `${this.gateway.url}/function/${fn}`);
+    return this.#json(StateView, `ask ${fn}`, this.#address(fn));
   }
 
   /** What waits to be told to people, and which channel takes nothing. */
   async notifyState(): Promise<NotifyView> {
-    return this.#json(NotifyView, "ask notify", `${this.gateway.url}/function/notify`);
+    return this.#json(NotifyView, "ask notify", this.#address("notify"));
   }
 
   /**
@@ -80,7 +85,7 @@ export class Client {
   async ask<T>(schema: z.ZodType<T>, what: string, fn: string, request: object): Promise<T> {
     const headers = { "Content-Type": "application/json" };
     const init = { method: "POST", body: JSON.stringify(request), headers };
-    return this.#json(schema, what, `${this.gateway.url}/function/${fn}`, init);
+    return this.#json(schema, what, this.#address(fn), init);
   }
 
   /**
@@ -103,7 +108,7 @@ export class Client {
     };
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#json(RunView, what, `${this.gateway.url}/function/${fn}`, init);
+        return await this.#json(RunView, what, this.#address(fn), init);
       } catch (error) {
         if (error instanceof ProblemError && error.problem.run) return error.problem.run;
         if (!mayPass(error) || tries > this.timing.backOffMs.length) throw error;

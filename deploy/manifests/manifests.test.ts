@@ -25,9 +25,9 @@ const find = (all: Manifest[], kind: string, name: string): any =>
 
 const podOf = (all: Manifest[], name: string) => find(all, "CronJob", name).spec.jobTemplate.spec.template.spec;
 
-test("deploy/kustomize is what deploy/keepsake.yaml makes", async () => {
-  const folder = join(project, "deploy/kustomize");
-  const files = await filesOf(join(project, "deploy/keepsake.yaml"));
+test.each(["kustomize", "knative"] as const)("deploy/%s is what deploy/keepsake.yaml makes", async (platform) => {
+  const folder = join(project, "deploy", platform);
+  const files = await filesOf(join(project, "deploy/keepsake.yaml"), platform);
   const made = "`make manifests` makes it anew";
   expect((await readdir(folder)).sort(), made).toEqual([...files.keys()].sort());
   for (const [name, text] of files) expect(await readFile(join(folder, name), "utf8"), made).toBe(text);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { functionAddress } from "../../../shared/http/function-address.ts";
 import { Problem, RunView, StateView } from "../../../shared/run/report.ts";
 
 /** What came of asking a function. */
@@ -44,8 +45,9 @@ const startDeadlineMs = 30_000;
 
 /** The functions behind a gateway of OpenFaaS, or one that speaks like it. */
 export function gatewayAt(url: string, send: typeof fetch = fetch): Gateway {
-  const call = async (path: string, init: RequestInit, ms = deadlineMs) => {
-    const response = await send(`${url.replace(/\/+$/, "")}${path}`, { ...init, signal: AbortSignal.timeout(ms) });
+  const at = (name: string) => functionAddress(url, name);
+  const call = async (address: string, init: RequestInit, ms = deadlineMs) => {
+    const response = await send(address, { ...init, signal: AbortSignal.timeout(ms) });
     return { status: response.status, text: await response.text() };
   };
   const json = { accept: "application/json" };
@@ -53,7 +55,7 @@ export function gatewayAt(url: string, send: typeof fetch = fetch): Gateway {
   return {
     async askState(name) {
       try {
-        const { status, text } = await call(`/function/${name}`, { headers: json });
+        const { status, text } = await call(at(name), { headers: json });
         const body = parseJson(text);
         const state = status === 200 ? StateView.safeParse(body) : undefined;
         if (state?.success) return { kind: "state", state: state.data };
@@ -68,7 +70,7 @@ export function gatewayAt(url: string, send: typeof fetch = fetch): Gateway {
 
     async askNotify() {
       try {
-        const { status, text } = await call("/function/notify", { headers: json });
+        const { status, text } = await call(at("notify"), { headers: json });
         const view = NotifyAnswer.safeParse(parseJson(text));
         return status === 200 && view.success ? view.data : { silent: `it answers with status ${status}` };
       } catch (error) {
@@ -77,7 +79,7 @@ export function gatewayAt(url: string, send: typeof fetch = fetch): Gateway {
     },
 
     async askRun(name, runId) {
-      const answer = await call(`/function/${name}/runs/${runId}`, { headers: json }).catch(() => undefined);
+      const answer = await call(`${at(name)}/runs/${runId}`, { headers: json }).catch(() => undefined);
       return answer && RunView.safeParse(parseJson(answer.text)).data;
     },
 
@@ -90,7 +92,7 @@ export function gatewayAt(url: string, send: typeof fetch = fetch): Gateway {
       };
       try {
         const init = { method: "POST", headers, body: JSON.stringify(body) };
-        const { status, text } = await call(`/function/${name}`, init, startDeadlineMs);
+        const { status, text } = await call(at(name), init, startDeadlineMs);
         return { status, why: Problem.safeParse(parseJson(text)).data?.detail ?? `status ${status}` };
       } catch (error) {
         return { status: 0, why: whyOf(error) };
@@ -100,14 +102,14 @@ export function gatewayAt(url: string, send: typeof fetch = fetch): Gateway {
     async handIn(event, token) {
       const headers = { ...json, authorization: `Bearer ${token}`, "content-type": "application/cloudevents+json" };
       const init = { method: "POST", headers, body: JSON.stringify(event) };
-      const answer = await call("/function/notify", init, startDeadlineMs).catch(() => undefined);
+      const answer = await call(at("notify"), init, startDeadlineMs).catch(() => undefined);
       return answer !== undefined && answer.status >= 200 && answer.status < 300;
     },
 
     async functions(password) {
       const auth = Buffer.from(`admin:${password ?? ""}`).toString("base64");
       const headers = { ...json, ...(password !== undefined && { authorization: `Basic ${auth}` }) };
-      const answer = await call("/system/functions", { headers }).catch(() => undefined);
+      const answer = await call(`${url.replace(/\/+$/, "")}/system/functions`, { headers }).catch(() => undefined);
       if (answer?.status !== 200) return undefined;
       return FunctionList.safeParse(parseJson(answer.text)).data?.map(({ name, annotations }) => ({
         name,
