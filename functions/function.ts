@@ -86,14 +86,17 @@ async function loadNamed(name: string, options: FunctionOptions): Promise<Served
     throw new Failure("not_found", `Cannot serve "${name}": one of ${wanted} is wanted`);
   }
   const config = await loadConfig(configPath, types);
-  const where = config.cluster
+  const { rest, ...where } = config.cluster
     ? (await import("./on-cluster.ts")).onCluster(config, { log, natsUrl: natsUrl ?? process.env.NATS_URL })
     : onThisMachine(config, natsUrl);
   const app = appFunction({ name, ...found, config, ...where, log, draining });
-  return { fetch: async (request) => app.fetch(request) };
+  return { fetch: async (request) => app.fetch(request), ...(rest && { rest }) };
 }
 
-function onThisMachine(config: Config, natsUrl: string | undefined): { runs: Runs; place: PlaceView } {
+function onThisMachine(
+  config: Config,
+  natsUrl: string | undefined,
+): { runs: Runs; place: PlaceView; rest?: ServedFunction["rest"] } {
   const folder = runsFolder(config);
   const known = sharedRuns.get(folder);
   const runs = known ?? localRuns(folder, () => runnerCommand(config.path), natsUrl ? { NATS_URL: natsUrl } : {});

@@ -5,7 +5,7 @@ import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
 import { parseJson } from "../nas/points.ts";
-import type { RunDescription } from "../run/description.ts";
+import type { Operation, RunDescription } from "../run/description.ts";
 import { readOutcome } from "../run/outbox.ts";
 import { type Outcome, type Progress, RunLine } from "../run/report.ts";
 import type { FoundRun, Runs } from "../run/runs.ts";
@@ -29,12 +29,20 @@ export interface ClusterRunsOptions {
   readonly patienceMs?: number;
 }
 
+/** Runs as Jobs. What has to be seen to is done while this process lives. */
+export interface ClusterRuns extends Runs {
+  /** Whether a run that was started here has not begun yet: if it cannot, that is still to be told. */
+  isSeeingTo(): boolean;
+}
+
 const lookMs = 300;
+/** A log that has told nothing for so long is opened again: the connection may be one that nobody cuts. */
+const silentMs = 60_000;
 /** Lines from the end of a log in which the last progress, or the outcome, stands. */
 const tailLines = 20;
 
 /** Runs as Jobs of a cluster, each made from a suspended CronJob in its app's namespace. */
-export function clusterRuns(options: ClusterRunsOptions): Runs {
+export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
   const { cluster, config, tell, log, now = Date.now, patienceMs = 45_000 } = options;
   const appOf = (name: string): AppConfig & { kubernetes: NonNullable<AppConfig["kubernetes"]> } => {
     const app = config.apps.find((candidate) => candidate.name === name);
@@ -84,10 +92,26 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
 
   const find = async (id: string): Promise<FoundRun | undefined> => {
     const seen = await see(id);
-    if (!seen) return undefined;
+    if (!seen) return findRecorded(id);
     const { progress, outcome: told } = await lastLines(seen);
     const outcome = (await outcomeOf(seen, told)) ?? (await giveUpIfHindered(seen));
     return { run: seen.run, ...(progress && { progress }), ...(outcome && { outcome }) };
+  };
+
+  /** By the record on the NAS, which stays longer than the Job. */
+  const findRecorded = async (id: string): Promise<FoundRun | undefined> => {
+    // A child's id ends with its app.
+    const named = config.apps.filter(({ name }) => id.endsWith(`.${name}`));
+    const found = await withDeadline("the outcome", config.nasTimeoutMs, async () => {
+      for (const { name } of named.length > 0 ? named : config.apps) {
+        const outcome = await readOutcome(openNas(config.nas).app(name), id);
+        if (outcome) return outcome;
+      }
+    }).catch((error) => void log.warn({ err: error, run: id }, "the NAS cannot be asked for a run"));
+    if (!found) return undefined;
+    const { app, startedAt, startedBy, operation } = found;
+    const request = { operation: operation as Operation };
+    return { run: { id, function: found.function, app, startedAt, startedBy, request }, outcome: found };
   };
 
   /**
@@ -105,20 +129,21 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
     const outcome = endOfHindered(run, appOf(run.app), hindrance, now());
     const ended = await patchJob(seen, { [annotations.outcome]: JSON.stringify(outcome) });
     if (!ended) return undefined;
-    // Written down first: whoever dies now leaves it to the next run, which finds it there.
-    await tell(outcome)
-      .then(() => patchJob(seen, { [annotations.told]: new Date(now()).toISOString() }, { unconditional: true }))
-      .catch((error) =>
-        log.warn({ err: error, run: run.id }, "how a run ended could not be told; the next run tells it"),
-      );
+    // Written down first: whoever dies now leaves it to others, who find it there.
+    await tellWritten(seen, outcome);
     return outcome;
   };
+
+  const tellWritten = (seen: SeenJob, outcome: Outcome): Promise<void> =>
+    tell(outcome)
+      .then(async () => void (await patchJob(seen, { [annotations.told]: new Date(now()).toISOString() }, told)))
+      .catch((error) => log.warn({ err: error, run: outcome.runId }, "how a run ended could not be told; it waits"));
 
   /** Ends a Job as its deadline would: its pod is asked to end, and no other is made. @returns Whether it was as seen. */
   const patchJob = async (
     { job }: SeenJob,
     notes: Record<string, string>,
-    { unconditional = false } = {},
+    { unconditional }: { unconditional: boolean } = { unconditional: false },
   ): Promise<boolean> => {
     const { name = "", namespace = "", resourceVersion } = job.metadata ?? {};
     const metadata = { annotations: notes, ...(!unconditional && { resourceVersion }) };
@@ -136,8 +161,11 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
     }
   };
 
+  let beginning = 0;
+
   return {
     find,
+    isSeeingTo: () => beginning > 0,
 
     async start(run) {
       const app = appOf(run.app);
@@ -169,7 +197,12 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
         });
       }
       // Whoever asked may be gone by then; that it cannot begin is told all the same.
-      void untilBegun(run.id).catch((error) => log.warn({ err: error, run: run.id }, "a run's beginning was not seen"));
+      beginning += 1;
+      void untilBegun(run.id)
+        .catch((error) => log.warn({ err: error, run: run.id }, "a run's beginning was not seen"))
+        .finally(() => {
+          beginning -= 1;
+        });
       return true;
     },
 
@@ -178,9 +211,12 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
       const jobs = await jobsOf(cluster, namespace, `${labels.app}=${app},${labels.lane}=${lane}`);
       for (const job of jobs) {
         const run = runOfJob(job);
-        if (!run || isOver(job)) continue;
+        const written = writtenOn(job);
+        // Of a run that cannot begin; NATS was away when that was found out, and no other run would tell it.
+        if (written && job.metadata?.annotations?.[annotations.told] === undefined) await tellWritten({ job }, written);
+        if (!run || written || isOver(job)) continue;
         const found = await find(run.id);
-        if (found && !found.outcome) return found.run;
+        if (found && !found.outcome) return run;
       }
       return undefined;
     },
@@ -189,11 +225,10 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
       let number = 0;
       while (!signal.aborted) {
         const seen = await see(id);
-        if (!seen) return;
-        if (seen.pod && hasBegun(seen.pod)) {
+        if (seen?.pod && hasBegun(seen.pod)) {
           let told = 0;
           try {
-            for await (const text of runnerLog(cluster, nameOf(seen.pod), { follow: true, signal })) {
+            for await (const text of runnerLog(cluster, nameOf(seen.pod), { follow: true, silentMs, signal })) {
               told += 1;
               const line = RunLine.safeParse(parseJson(text)).data;
               // What was read before the connection was cut comes again; of a long log the beginning may be gone.
@@ -234,6 +269,9 @@ export function clusterRuns(options: ClusterRunsOptions): Runs {
     }
   }
 }
+
+/** Whatever has changed on the Job meanwhile. */
+const told = { unconditional: true };
 
 const nameOf = ({ metadata }: NonNullable<SeenJob["pod"]>) => ({
   namespace: metadata?.namespace ?? "",

@@ -1,5 +1,6 @@
 import type { AppConfig, Config } from "../config.ts";
-import { Failure } from "../failures.ts";
+import { Failure, type FailureCode } from "../failures.ts";
+import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
 import { laneOf } from "../run/description.ts";
 import { hasOutcome } from "../run/outbox.ts";
@@ -14,6 +15,9 @@ import { isOver, runOfJob } from "./run-job.ts";
 import { jobsOf, podOf } from "./seen-job.ts";
 import type { Kubernetes } from "./settings.ts";
 import { clusterWorkload, isStoppedOnCluster } from "./workload.ts";
+
+/** With these a run ends without a record, wherever it is carried out. */
+const unrecorded: ReadonlySet<FailureCode> = new Set(["app_busy", "lock_lost"]);
 
 /** What a cluster knows of its runs: locks are Leases, a stopped app says so itself, runs that died are Jobs. */
 export function clusterView(cluster: Cluster, config: Config, now: () => number = Date.now): PlaceView {
@@ -33,10 +37,12 @@ export function clusterView(cluster: Cluster, config: Config, now: () => number 
         const run = runOfJob(job);
         const written = writtenOn(job);
         if (!run || laneOf(run.request.operation) === "none" || !(isOver(job) || written)) continue;
-        if (await hasOutcome(folders, run.id)) continue;
+        if (await withDeadline("the outcome", config.nasTimeoutMs, () => hasOutcome(folders, run.id))) continue;
         const pod = await podOf(cluster, job);
         const isCancelled = job.metadata?.annotations?.[annotations.cancelled] !== undefined;
         const known = written ?? leftInPod(pod);
+        // It has done nothing: another run was at work, or has told of it since.
+        if (known?.failure && unrecorded.has(known.failure.code)) continue;
         const outcome = known ?? (isCancelled ? endOfSilent(run, app, { job, pod, nowMs: now() }) : undefined);
         found.push({ run, ...(outcome ? { outcome } : { why: howItEnded(job, pod) }) });
       }

@@ -7,6 +7,8 @@ export interface LogOptions {
   readonly follow?: boolean;
   /** Only so many lines from the end. */
   readonly tailLines?: number;
+  /** Ends with an error when nothing has come for so long. */
+  readonly silentMs?: number;
   readonly signal: AbortSignal;
 }
 
@@ -18,7 +20,7 @@ export interface LogOptions {
 export async function* runnerLog(
   { config }: Cluster,
   pod: { readonly namespace: string; readonly name: string },
-  { follow = false, tailLines, signal }: LogOptions,
+  { follow = false, tailLines, silentMs, signal }: LogOptions,
 ): AsyncGenerator<string> {
   const url = new URL(`${config.getCurrentCluster()?.server}/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/log`);
   url.searchParams.set("container", runnerContainer);
@@ -26,20 +28,27 @@ export async function* runnerLog(
   if (tailLines !== undefined) url.searchParams.set("tailLines", String(tailLines));
   // Not the library's own `Log`: that says nothing of a stream that was cut.
   const request = new RequestContext(url.toString(), HttpMethod.GET);
-  request.setSignal(signal);
-  await config.applySecurityAuthentication(request);
-  const response = await new IsomorphicFetchHttpLibrary().send(request).toPromise();
-  if (response.httpStatusCode !== 200) {
-    throw new LogAway(response.httpStatusCode, await response.body.text());
+  const silence = new AbortController();
+  const timer = silentMs === undefined ? undefined : setTimeout(() => silence.abort(new Error("silent")), silentMs);
+  request.setSignal(AbortSignal.any([signal, silence.signal]));
+  try {
+    await config.applySecurityAuthentication(request);
+    const response = await new IsomorphicFetchHttpLibrary().send(request).toPromise();
+    if (response.httpStatusCode !== 200) {
+      throw new LogAway(response.httpStatusCode, await response.body.text());
+    }
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of response.body.stream() as AsyncIterable<Uint8Array>) {
+      timer?.refresh();
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+    // Half a line is one that was cut off; a whole one is read again.
+  } finally {
+    clearTimeout(timer);
   }
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of response.body.stream() as AsyncIterable<Uint8Array>) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  // Half a line is one that was cut off; a whole one is read again.
 }
 
 /** There is no log to read, for now. */

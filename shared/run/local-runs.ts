@@ -37,7 +37,7 @@ export function localRuns(
 
   const statusOf = (id: string) => statusOfRun(folder, id);
 
-  const find = async (id: string): Promise<FoundRun | undefined> => {
+  const find = async (id: string): Promise<(FoundRun & { run: RunDescription }) | undefined> => {
     const run = await readJson(pathOf(id, "run.json"), RunDescription);
     // An id is what a caller says: one that leads out of the folder is none.
     if (run?.id !== id) return undefined;

@@ -1,8 +1,13 @@
-import type { Lane, RunDescription } from "./description.ts";
+import type { Lane, RunDescription, RunRequest } from "./description.ts";
 import type { Outcome, Progress, RunLine } from "./report.ts";
 
+/** What is known of a run for as long as its outcome is on record. */
+export type KnownRun = Pick<RunDescription, "id" | "function" | "app" | "startedAt" | "startedBy"> & {
+  readonly request: Pick<RunRequest, "operation">;
+};
+
 export interface FoundRun {
-  readonly run: RunDescription;
+  readonly run: KnownRun;
   readonly progress?: Progress;
   /** Absent while it runs. */
   readonly outcome?: Outcome;

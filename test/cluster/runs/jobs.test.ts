@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { connect } from "../../../shared/cluster/client.ts";
 import { clusterRuns } from "../../../shared/cluster/cluster-runs.ts";
+import { jobName } from "../../../shared/cluster/names.ts";
 import { clusterView } from "../../../shared/cluster/place.ts";
-import { initNas } from "../../../shared/nas/nas.ts";
+import { initNas, openNas } from "../../../shared/nas/nas.ts";
+import { recordOutcome } from "../../../shared/run/outbox.ts";
 import type { Outcome, RunLine } from "../../../shared/run/report.ts";
 import { boxConfig, describeOutcome, describeRun, silentLog, testDisk } from "../../../shared/testing.ts";
 import { busybox } from "../images/busybox.ts";
@@ -22,7 +24,11 @@ const config = boxConfig(
   `nas: ${nas}\ncluster: {}\napps: {box: {kubernetes: {namespace: ${home.name}}}}`,
 );
 const api = connect(cluster.config());
-const tell = async (outcome: Outcome) => void told.push(outcome);
+let isNatsAway = false;
+const tell = async (outcome: Outcome) => {
+  if (isNatsAway) throw new Error("NATS is away");
+  told.push(outcome);
+};
 const runs = clusterRuns({ cluster: api, config, tell, log: silentLog, patienceMs: 4_000 });
 const place = clusterView(api, config);
 
@@ -89,6 +95,25 @@ test("a run that left its outcome with its pod alone is known by that, and is st
   expect(await endOf("left")).toMatchObject({ outcome: "created", runId: "left" });
   const lost = async () => (await place.lost("box")).find(({ run }) => run.id === "left");
   await expect.poll(lost, { timeout: 20_000 }).toMatchObject({ outcome: { outcome: "created" } });
+});
+
+test("a run that found another one at work has nothing to record", async () => {
+  const run = describeRun({ id: "busy" });
+  const failure = { code: "app_busy" as const, message: "Cannot start", retryable: true };
+  await cronJob(
+    `echo '${JSON.stringify(describeOutcome(run, { outcome: "refused", failure }))}' >/dev/termination-log; exit 1`,
+  );
+  await runs.start(run);
+  expect(await endOf("busy")).toMatchObject({ outcome: "refused" });
+  await home.until(`job/${jobName("box", "busy")}`, "condition=failed", 30_000);
+  expect((await place.lost("box")).map(({ run }) => run.id)).not.toContain("busy");
+});
+
+test("a run whose Job is gone is known by its record on the NAS", async () => {
+  const outcome = describeOutcome(describeRun({ id: "long-ago" }));
+  await recordOutcome(openNas(nas).app("box"), outcome, testDisk());
+  expect(await runs.find("long-ago")).toMatchObject({ run: { app: "box", request: { operation: "backup" } }, outcome });
+  expect(await linesOf("long-ago")).toEqual(["1 created"]);
 });
 
 test("a run that is killed is told of with what killed it", async () => {
@@ -177,6 +202,23 @@ test("runs that cannot begin say why, and are told of once", async () => {
   for (const { id, outcome } of ended)
     expect(lost.find(({ run }) => run.id === id)).toMatchObject({ outcome: await outcome });
   expect(await runs.active("box", "main")).toBeUndefined();
+});
+
+test("what could not be told, because NATS was away, is told when the app is looked at", async () => {
+  isNatsAway = true;
+  await cronJob("true", {}, { nodeSelector: { "keepsake.dev/nowhere": "true" } });
+  await runs.start(describeRun({ id: "untold" }));
+  expect(runs.isSeeingTo()).toBe(true);
+  const outcome = await endOf("untold");
+  expect(outcome).toMatchObject({ failure: { code: "job_cannot_start" } });
+  const tellings = () => told.filter(({ runId }) => runId === "untold");
+  expect(tellings()).toEqual([]);
+  isNatsAway = false;
+  expect(await runs.active("box", "main")).toBeUndefined();
+  expect(tellings()).toEqual([outcome]);
+  await runs.active("box", "main");
+  expect(tellings()).toHaveLength(1);
+  await expect.poll(() => runs.isSeeingTo()).toBe(false);
 });
 
 test("a run without its CronJob is refused with what to do", async () => {
