@@ -34,7 +34,15 @@ export async function buildKubernetes(say: (line: string) => void): Promise<stri
     say(`Building Kubernetes ${version} from the Go module proxy: about six minutes on two cores, once`);
     await mkdir(making);
     const flags = ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", linkerFlags(version!)];
-    const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
+    // A GOROOT would be that of another Go.
+    const env = {
+      ...process.env,
+      GOROOT: undefined,
+      GOTOOLCHAIN: "local",
+      CGO_ENABLED: "0",
+      GOFLAGS: "",
+      GOWORK: "off",
+    };
     await command(go, ["build", ...flags, "-o", join(making, "kubernetes"), "."], { cwd: sources, env });
     for (const program of programs) await symlink("kubernetes", join(making, program));
   });
