@@ -25,6 +25,8 @@ export async function main(): Promise<void> {
   try {
     const settings = readServeSettings(process.env);
     const socketPath = join(folder, "answer");
+    // The second start is shorter than the first: what was compiled stays, for as long as the door is there.
+    process.env.NODE_COMPILE_CACHE ??= join(folder, "compiled");
     const command = [process.execPath, ...process.execArgv, programPath("answer")] as const;
     const hand = new Hand({ command, socketPath, log, openBell });
     const door = new Door({ settings, hand, socketPath, log });
