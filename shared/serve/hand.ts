@@ -11,6 +11,8 @@ export interface HandOptions {
   readonly log: DoorLog;
   /** After so long without a call it is asked whether it rests, in ms. */
   readonly lingerMs?: number;
+  /** How long it may take to end then, in ms. */
+  readonly leaveMs?: number;
   /** Opens a bell that wakes a hand which has work of its own; without it such a one does not rest. */
   readonly openBell?: (address: string, ring: () => void) => Bell;
 }
@@ -19,6 +21,7 @@ type Rest = ToDoor & { kind: "rest" };
 
 /** A function that was told to rest sleeps so long at least: less is not worth a start. */
 const shortestRestMs = 15_000;
+const leaveMs = 5000;
 /** What has failed by itself begins again after so long, at first and at most. */
 const againMs = { first: 1000, most: 30_000 };
 
@@ -33,6 +36,7 @@ export class Hand {
   /** Resolves when it listens. */
   #up: Promise<void> | undefined;
   #gone: Promise<void> | undefined;
+  #abandon: (() => void) | undefined;
   #calls = 0;
   #isStopping = false;
   #isLeaving = false;
@@ -84,10 +88,14 @@ export class Hand {
   async stop(withinMs: number): Promise<void> {
     this.#isStopping = true;
     clearTimeout(this.#timer);
-    this.#child?.kill("SIGTERM");
-    const timer = setTimeout(() => this.#child?.kill("SIGKILL"), withinMs);
+    this.#end(withinMs);
     await this.#gone;
-    clearTimeout(timer);
+  }
+
+  #end(withinMs: number): void {
+    this.#child?.kill("SIGTERM");
+    const timer = setTimeout(() => this.#abandon?.(), withinMs);
+    void this.#gone?.then(() => clearTimeout(timer));
   }
 
   async #ready(): Promise<void> {
@@ -110,10 +118,14 @@ export class Hand {
     child.on("message", (message: ToDoor) => {
       if (message.kind === "up") {
         this.#failures = 0;
+        if (this.#isStopping) this.#send({ kind: "drain" });
         up.resolve();
       } else this.#answerRest?.(message);
     });
+    let isOver = false;
     const ended = (how: string) => {
+      if (isOver) return;
+      isOver = true;
       this.#child = undefined;
       this.#up = undefined;
       this.#answerRest = undefined;
@@ -129,6 +141,11 @@ export class Hand {
     };
     child.once("error", (error) => ended(error.message));
     child.once("exit", (status, signal) => ended(signal ?? `status ${status}`));
+    // A read of a hung mount holds a process that wants to end; nobody is to wait for it.
+    this.#abandon = () => {
+      child.kill("SIGKILL");
+      ended("it did not end in time");
+    };
     up.promise.catch(() => {});
     return up.promise;
   }
@@ -159,7 +176,7 @@ export class Hand {
     }
     if (!rest || !this.#maySleep(rest)) return this.#plan(this.#lingerMs, () => this.#ask());
     this.#isLeaving = true;
-    this.#child?.kill("SIGTERM");
+    this.#end(this.#options.leaveMs ?? leaveMs);
     if (rest.forMs !== undefined) this.#plan(rest.forMs, () => this.#wake());
   }
 

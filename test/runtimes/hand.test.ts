@@ -57,6 +57,15 @@ test("a hand goes when nobody calls, and comes with the next call", async () => 
   expect(said).toEqual([]);
 });
 
+test("a hand that does not end keeps nobody waiting", async () => {
+  vi.stubEnv("STUCK", "yes");
+  const { call, hand } = await handWith({ leaveMs: 20 });
+  const first = await call();
+  await untilGone(first);
+  expect(await call()).not.toBe(first);
+  await hand.stop(20);
+});
+
 test("a hand that has work of its own stays", async () => {
   vi.stubEnv("REST", '{"forMs":0}');
   const { hand, call } = await handWith({ lingerMs: 1 });
