@@ -1,6 +1,7 @@
 import { cronJobName, labels } from "../../shared/cluster/names.ts";
+import type { NodeRules } from "./node-rules.ts";
 import { type Manifest, object, partOf } from "./object.ts";
-import { type NodeRules, runnerPod } from "./pod.ts";
+import { runnerPod } from "./pod.ts";
 import { shaped, shapesOf } from "./shapes.ts";
 import type { ClusterApp, Site } from "./site.ts";
 

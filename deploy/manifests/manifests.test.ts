@@ -2,13 +2,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadAppTypes } from "../../functions/types.ts";
+import { cronJobName } from "../../shared/cluster/names.ts";
 import { parseConfig } from "../../shared/config.ts";
 import { loadStackFile } from "../../shared/stack/stack-file.ts";
 import { exportAnnotation } from "./function-policies.ts";
 import { filesOf } from "./main.ts";
 import { manifestsOf } from "./manifests.ts";
+import type { NodeRules } from "./node-rules.ts";
 import type { Manifest } from "./object.ts";
-import type { NodeRules } from "./pod.ts";
 import { siteOf } from "./site.ts";
 
 const project = join(import.meta.dirname, "../..");
@@ -108,5 +109,24 @@ test("stack.yml asks for the export for the functions of apps, and for them alon
   expect(others.map(({ service, annotations }) => [service, annotations?.[exportAnnotation]])).toEqual([
     ["notify", undefined],
     ["status", undefined],
+  ]);
+});
+
+test("manifestsOf() has a CronJob for each shape that a run can have", () => {
+  const all = manifests("cluster: {}\napps: { mapshot: { render: { command: x } }, postgresql: {} }");
+  const { apps } = parseConfig(
+    "cluster: {}\napps: { mapshot: { render: { command: x } }, postgresql: {} }",
+    "/k.yaml",
+    types,
+  );
+  for (const { name, type, settings } of apps) {
+    for (const operation of ["backup", "restore", "drill", "scrub"] as const) {
+      const cronJob = cronJobName(name, type.jobShape?.(operation, settings));
+      expect([cronJob, find(all, "CronJob", cronJob)]).toEqual([cronJob, expect.anything()]);
+    }
+  }
+  expect(podOf(all, "keepsake-mapshot-render").initContainers.map(({ name }: { name: string }) => name)).toEqual([
+    "prepare",
+    "renderer",
   ]);
 });

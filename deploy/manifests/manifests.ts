@@ -5,8 +5,8 @@ import { cronJobs } from "./cron-jobs.ts";
 import { functionPolicies } from "./function-policies.ts";
 import { jobPolicies } from "./job-policies.ts";
 import { networkPolicies } from "./network-policies.ts";
+import type { NodeRules } from "./node-rules.ts";
 import type { Manifest } from "./object.ts";
-import type { NodeRules } from "./pod.ts";
 import { runnerPolicies } from "./runner-policies.ts";
 import type { Site } from "./site.ts";
 

@@ -1,12 +1,6 @@
 import { annotations, runnerContainer } from "../../shared/cluster/names.ts";
+import type { NodeRules } from "./node-rules.ts";
 import { type ClusterApp, runnerAccount, type Site } from "./site.ts";
-
-/** Where the pods of an app may run. */
-export interface NodeRules {
-  readonly nodeSelector?: Readonly<Record<string, string>>;
-  readonly affinity?: Readonly<Record<string, unknown>>;
-  readonly tolerations?: readonly Readonly<Record<string, unknown>>[];
-}
 
 export interface Volume {
   readonly name: string;
