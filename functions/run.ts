@@ -1,6 +1,7 @@
 import "./parse-once.ts";
 import { writeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import type { InPod } from "../shared/cluster/in-pod.ts";
 import { type Config, loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
 import { readFile } from "../shared/files.ts";
@@ -22,13 +23,12 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
   const log = createLog("runner");
   const [config, run] = await readTask(configPath, runPath);
   const stop = new AbortController();
+  let pod: InPod | undefined;
   for (const name of ["SIGTERM", "SIGINT"] as const) {
-    process.on(name, () =>
-      stop.abort(
-        new Failure("cancelled", "The run was cancelled", { hint: "Nothing was changed that was not put back." }),
-      ),
-    );
+    process.on(name, async () => stop.abort((await pod?.whyAskedToEnd()) ?? cancelled()));
   }
+  // The client library costs half a second and 90 MB: only here is it loaded.
+  if (config.cluster) pod = (await import("../shared/cluster/in-pod.ts")).inPod(config, process.env, run);
   const natsUrl = () => natsUrlOf(config, process.env.NATS_URL);
   const publisher = publisherTo(natsUrl, { name: `run ${run.id}`, log });
   const outcome = await carryOut(run, {
@@ -39,8 +39,7 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
     tell: (line) => writeLine(line),
     signal: stop.signal,
     log,
-    // The client library costs half a second and 90 MB: only here is it loaded.
-    ...(config.cluster && { place: (await import("../shared/cluster/in-pod.ts")).placeInPod(config, process.env) }),
+    ...(pod && { place: pod.place }),
     ...(onStep && { onStep }),
   });
   if (config.cluster) await leaveInPod(outcome);
@@ -49,6 +48,9 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
   if (outcome.failure?.code === "nas_unreachable") process.kill(process.pid, "SIGKILL");
   return outcome.failure ? 1 : 0;
 }
+
+const cancelled = () =>
+  new Failure("cancelled", "The run was cancelled", { hint: "Nothing was changed that was not put back." });
 
 /** What there is to do, and with which settings. */
 async function readTask(
