@@ -1,3 +1,4 @@
+import { exportVolume } from "./export-patch.ts";
 import { type Manifest, object } from "./object.ts";
 import { inNamespace, named, policyName, resourceRule, validatingBinding, validatingPolicy } from "./policy.ts";
 import { functionsAccount, type Site } from "./site.ts";
@@ -6,7 +7,6 @@ import { functionsAccount, type Site } from "./site.ts";
 export const exportAnnotation = "keepsake.dev/export";
 
 const api = "admissionregistration.k8s.io/v1";
-const volume = "keepsake-export";
 const deployments = { apiGroup: "apps", resources: ["deployments"], operations: ["CREATE", "UPDATE"] } as const;
 
 /**
@@ -48,12 +48,12 @@ function mountExport({ config }: Site): string {
         serviceAccountName: "${functionsAccount}",
         automountServiceAccountToken: true,
         volumes: [${pod}.volumes{
-          name: "${volume}",
+          name: "${exportVolume}",
           nfs: ${pod}.volumes.nfs{server: "${config.nasExport.server}", path: "${config.nasExport.path}", readOnly: true}
         }],
         containers: object.spec.template.spec.containers.map(c, ${pod}.containers{
           name: c.name,
-          volumeMounts: [${pod}.containers.volumeMounts{name: "${volume}", mountPath: "${config.nas}", readOnly: true}]
+          volumeMounts: [${pod}.containers.volumeMounts{name: "${exportVolume}", mountPath: "${config.nas}", readOnly: true}]
         })
       }
     }

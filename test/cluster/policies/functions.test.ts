@@ -1,12 +1,17 @@
 import { expect, test } from "vitest";
+import { exportPatch } from "../../../deploy/manifests/export-patch.ts";
+import { busybox } from "../images/busybox.ts";
 import { joinCluster } from "../join.ts";
 import { install } from "./install.ts";
 
 const cluster = await joinCluster();
-const { functions, games, admin } = await install(cluster);
+const home = await cluster.namespace("nas");
+const nas = await home.nfsExport("nas");
+// An image that the node has, in the place of Keepsake's.
+const image = busybox;
+const { site, functions, games, admin } = await install(cluster, { image, nas });
 
 const deploymentsOf = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`;
-const image = "example.org/keepsake:1";
 
 /** A Deployment as OpenFaaS makes one of a function. */
 const functionOf = (name: string, annotations: Record<string, string> = {}, more: object = {}) => ({
@@ -41,12 +46,25 @@ test("a function that asks for it gets the export, read-only, and the account, a
   expect([serviceAccountName, automountServiceAccountToken]).toEqual(["keepsake", true]);
   expect(volumes).toEqual([
     { name: "token", emptyDir: {} },
-    { name: "keepsake-export", nfs: { server: "nas.example.org", path: "/volume/data", readOnly: true } },
+    { name: "keepsake-export", nfs: { server: nas.server, path: nas.path, readOnly: true } },
   ]);
   expect(containers[0].volumeMounts).toEqual([
     { name: "token", mountPath: "/var/openfaas/secrets", readOnly: true },
     { name: "keepsake-export", mountPath: "/mnt/k3s-nfs", readOnly: true },
   ]);
+});
+
+test("the node mounts the export read-only for those that ask for it, and for no other", async () => {
+  const asked = functionOf("mounted", asking);
+  const other = functionOf("other");
+  for (const deployment of [other, asked])
+    await admin("POST", deploymentsOf(functions.name), { ...deployment, spec: { ...deployment.spec, replicas: 1 } });
+  const pods = async () => (await admin("GET", `/api/v1/namespaces/${functions.name}/pods`)).object.items;
+  // biome-ignore lint/suspicious/noExplicitAny: pods
+  const started = async () => (await pods()).filter(({ status }: any) => status.containerStatuses?.[0]?.containerID);
+  await expect.poll(started).toHaveLength(2);
+  const mounts = (await cluster.nfsMounts()).filter((call) => call.includes(nas.path));
+  expect(mounts).toEqual([expect.stringMatching(/-o (\S+,)?ro(,\S+)? /)]);
 });
 
 test("applying it once more, by any way, changes nothing", async () => {
@@ -62,6 +80,22 @@ test("applying it once more, by any way, changes nothing", async () => {
   const { object } = await admin("GET", path);
   expect(object.metadata.generation).toBe(made.object.metadata.generation);
   expect(object.spec).toEqual(made.object.spec);
+});
+
+test("where there is no such policy, a patch does the same, once and again", async () => {
+  const mutated = await admin("POST", deploymentsOf(functions.name), functionOf("patched", asking));
+  await admin("POST", deploymentsOf(games.name), functionOf("patched", asking));
+  const patch = JSON.stringify(exportPatch(site, ["patched"]));
+  for (const _ of ["once", "again"]) await games.kubectl("patch", "deployment", "patched", "--patch", patch);
+  const { object } = await admin("GET", `${deploymentsOf(games.name)}/patched`);
+  expect(object.metadata.generation).toBe(2);
+  const { volumes, containers, ...pod } = mutated.object.spec.template.spec;
+  expect(object.spec.template.spec).toMatchObject(pod);
+  // A merge puts what is new first.
+  expect(object.spec.template.spec.volumes).toEqual(expect.arrayContaining(volumes));
+  expect(object.spec.template.spec.containers[0].volumeMounts).toEqual(
+    expect.arrayContaining(containers[0].volumeMounts),
+  );
 });
 
 test.each<[string, () => Promise<{ spec: { template: { spec: Record<string, unknown> } } }>]>([

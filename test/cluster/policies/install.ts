@@ -22,15 +22,19 @@ export interface Installed {
   readonly asRunOfDatabases: Api;
 }
 
-export async function install(cluster: Cluster): Promise<Installed> {
+/** @param nas Where the export is; nobody has to mount it where nothing is said. */
+export async function install(
+  cluster: Cluster,
+  { image = "example.org/keepsake:1", nas = { server: "nas.example.org", path: "/volume/data" } } = {},
+): Promise<Installed> {
   const [functions, games, databases] = await Promise.all(
     ["functions", "games", "databases"].map((purpose) => cluster.namespace(purpose)),
   );
   if (!functions || !games || !databases) throw new Error("Three namespaces are wanted");
   const { name } = functions;
   const text = `
-cluster: { image: "example.org/keepsake:1", functionNamespace: ${name}, openfaasNamespace: ${name}, natsNamespace: ${name} }
-nasExport: { server: nas.example.org, path: /volume/data }
+cluster: { image: "${image}", functionNamespace: ${name}, openfaasNamespace: ${name}, natsNamespace: ${name} }
+nasExport: { server: ${nas.server}, path: ${nas.path} }
 apps:
   sdtd: { kubernetes: { namespace: ${games.name} } }
   open-webui:
