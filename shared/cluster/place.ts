@@ -58,10 +58,10 @@ export function clusterPlace(cluster: Cluster, config: Config, pod: PodIdentity)
     ...clusterView(cluster, config),
     takeLock: (_, lane, run) => takeLease(cluster, pod, lane, run),
     canStop: ({ name }) => at(name).workload !== undefined,
-    workload({ name }, { step, signal, warn }) {
+    workload({ name }, { step, warn }) {
       const { namespace, workload, claim } = at(name);
       if (!workload) return noWorkload;
-      return clusterWorkload(cluster, { app: name, at: { namespace, workload, claim }, step, signal, warn });
+      return clusterWorkload(cluster, { app: name, at: { namespace, workload, claim }, step, warn });
     },
     // A Job stays until its time is over, and says itself that it has ended.
     close: async () => {},

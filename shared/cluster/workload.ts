@@ -26,7 +26,6 @@ export interface ClusterWorkloadOptions {
   readonly app: string;
   readonly at: WorkloadPlace & { readonly claim?: string | undefined };
   readonly step: Step;
-  readonly signal: AbortSignal;
   readonly warn: (message: string) => void;
   readonly now?: () => number;
   readonly limits?: Partial<typeof usualLimits>;
@@ -54,7 +53,7 @@ const conflictsMost = 20;
  * that, so whoever comes next can bring it back. It has stopped when no pod of it is there any more.
  */
 export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOptions): Workload {
-  const { app, at, step, signal, warn, now = Date.now } = options;
+  const { app, at, step, warn, now = Date.now } = options;
   const limits = { ...usualLimits, ...options.limits };
   /** What this run has stopped: an annotation can be taken away by others. */
   let own: { uid: string; mark: StoppedMark } | undefined;
@@ -92,7 +91,7 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
     }
   }
 
-  async function untilGone(live: LiveWorkload): Promise<void> {
+  async function untilGone(live: LiveWorkload, signal: AbortSignal | undefined): Promise<void> {
     let pods: readonly V1Pod[] = [];
     const grace = live.template.spec?.terminationGracePeriodSeconds ?? usualGraceSeconds;
     const waited = await until(
@@ -108,7 +107,7 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
           },
         };
       },
-      { withinMs: grace * 1000 + limits.goneBeyondGrace, awayMs: limits.away, signal },
+      { withinMs: grace * 1000 + limits.goneBeyondGrace, awayMs: limits.away, ...(signal && { signal }) },
     );
     if ("result" in waited) return;
     if (waited.over === "away") throw away(`stop "${app}"`, waited.error);
@@ -168,7 +167,7 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
       return found.map(markOf).find((mark) => mark !== undefined)?.runId;
     },
 
-    stop: (runId) =>
+    stop: (runId, signal) =>
       ofWorkload(async () => {
         endGuard();
         const found = onlyOne(await find(), at, app);
@@ -176,7 +175,7 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
         await tellOfOthers(cluster, found, at.claim, warn, limits.away);
         const live = await remember(runId);
         if (live.replicas > 0) await change(`scale ${nameOf(live)} to 0`, () => scale(cluster, live, 0));
-        await untilGone(live);
+        await untilGone(live, signal);
         guard = guardStopped(cluster, app, live);
       }),
 

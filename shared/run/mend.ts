@@ -21,7 +21,7 @@ export async function mend(run: AppRun): Promise<string[]> {
   const target = restore.target(ctx);
   const stoppedBy = await workload.stoppedBy();
   const recovered = await target.recover(async () => {
-    if (stoppedBy !== undefined) await workload.stop(stoppedBy);
+    if (stoppedBy !== undefined) await workload.stop(stoppedBy, ctx.signal);
   });
   const by = recovered.runId === undefined ? "a run" : `run ${recovered.runId}`;
   if (recovered.action === "rolled_back") mended.push(`the data that ${by} was replacing was put back`);

@@ -38,8 +38,6 @@ export interface PlaceView {
 export interface WorkloadTools {
   readonly ownDisk: Disk;
   readonly step: Step;
-  /** Ends a wait for the app to stop, not one for it to come back. */
-  readonly signal: AbortSignal;
   readonly warn: (message: string) => void;
 }
 

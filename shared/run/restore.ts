@@ -257,7 +257,7 @@ async function replaceData(
         .catch((error) => ctx.warn(`The players could not be told: ${(error as Error).message}`));
       ctx.signal.throwIfAborted();
       ctx.progress("stopping the app");
-      await workload.stop(ctx.run.id);
+      await workload.stop(ctx.run.id, ctx.signal);
     }
     ctx.progress("putting the data in place");
     await target.swap();

@@ -130,7 +130,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       scratch,
       pointsOf: (name) => pointsOfApp(config, nas, name),
     });
-    const workload = place.workload(app, { ownDisk, step, signal, warn });
+    const workload = place.workload(app, { ownDisk, step, warn });
     if (lock) {
       const { fence } = lock;
       guards.fence = async () => {

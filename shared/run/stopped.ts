@@ -17,7 +17,7 @@ export async function whileStopped<T>(
   let value: T;
   ctx.progress("stopping the app");
   try {
-    await workload.stop(ctx.run.id);
+    await workload.stop(ctx.run.id, ctx.signal);
     value = await work();
   } catch (error) {
     const down = await comeBack(run);

@@ -13,8 +13,11 @@ import type { Step } from "../step.ts";
 export interface Workload {
   /** The run that stopped it and has not brought it back; undefined when nothing is left to do. */
   stoppedBy(): Promise<string | undefined>;
-  /** Remembers how it was, stops it, and waits until it is gone. A second stop remembers the first one's state. */
-  stop(runId: string): Promise<void>;
+  /**
+   * Remembers how it was, stops it, and waits until it is gone. A second stop remembers the first one's state.
+   * @param signal Ends the wait; without one it is seen through, as by a run that puts everything back.
+   */
+  stop(runId: string, signal?: AbortSignal): Promise<void>;
   /** Puts it back as it was before the first stop, and waits until it is ready. What it was stays remembered. */
   start(): Promise<void>;
   /** Forgets what it was: nothing is left to do. */

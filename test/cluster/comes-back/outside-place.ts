@@ -8,8 +8,7 @@ export const outsidePlace = (config: Config, cluster: Cluster): Place => ({
   ...localPlace(config),
   canStop: () => true,
   isStopped: (app) => isStoppedOnCluster(cluster, at(app)),
-  workload: (app, { step, signal, warn }) =>
-    clusterWorkload(cluster, { app: app.name, at: at(app), step, signal, warn }),
+  workload: (app, { step, warn }) => clusterWorkload(cluster, { app: app.name, at: at(app), step, warn }),
 });
 
 function at({ kubernetes }: AppConfig) {

@@ -58,8 +58,8 @@ test.concurrent("stop() ends its wait when the run is cancelled", async ({ expec
     pod: { terminationGracePeriodSeconds: 5 },
   });
   const cancel = new AbortController();
-  const workload = workloadOf(cluster, game.options({ signal: cancel.signal }));
-  const stopped = workload.stop("run-1");
+  const workload = workloadOf(cluster, game.options());
+  const stopped = workload.stop("run-1", cancel.signal);
   await expect.poll(() => workload.stoppedBy()).toBe("run-1");
   await expect.poll(async () => (await game.replicas())[0]).toBe(0);
   cancel.abort(new Error("cancelled"));

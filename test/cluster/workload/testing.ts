@@ -97,7 +97,6 @@ export async function installGame(home: Namespace, name: string, options: GameOp
         app: name,
         at: { namespace: home.name, workload, claim },
         step: createStep({ onStep: (what) => void steps.push(what) }),
-        signal: new AbortController().signal,
         warn: (message) => void warnings.push(message),
         ...more,
         limits: { steady: 200, ...more.limits },
