@@ -29,7 +29,11 @@ export function jobPolicies(site: Site): Manifest[] {
     policyName(site, what),
   ) as [string, string, string];
   const cronJobs = apps.flatMap((app) =>
-    shapesOf(app).map((shape) => ({ namespace: app.kubernetes.namespace, name: cronJobName(app.name, shape) })),
+    shapesOf(app).map((shape) => ({
+      app: app.name,
+      namespace: app.kubernetes.namespace,
+      name: cronJobName(app.name, shape),
+    })),
   );
   return [
     validatingPolicy(owned, { on: jobs("CREATE"), when, variables: owner, checks: ownedChecks(cronJobs) }),
@@ -41,11 +45,12 @@ export function jobPolicies(site: Site): Manifest[] {
       variables: { ...owner, ...likeness },
       checks: alikeChecks,
     }),
-    // Each by its name: when it is not there, nothing can be made of it.
-    ...cronJobs.map(({ namespace, name }) =>
+    // Each by its name: when it is not there, nothing can be made of it. That is found out before anything is asked
+    // about who makes the Job, so it is asked of Keepsake's Jobs alone, which the policy above tells by their label.
+    ...cronJobs.map(({ app, namespace, name }) =>
       validatingBinding(`${alike}-${namespace}-${name}`, alike, {
         paramRef: { name, namespace, parameterNotFoundAction: "Deny" },
-        matchResources: inNamespace(namespace),
+        matchResources: { ...inNamespace(namespace), objectSelector: { matchLabels: { [labels.app]: app } } },
       }),
     ),
     validatingPolicy(changed, { on: jobs("UPDATE"), when, checks: changedChecks }),
@@ -56,9 +61,14 @@ export function jobPolicies(site: Site): Manifest[] {
 const owner = { owners: "object.metadata.?ownerReferences.orValue([])" };
 
 /** An owner can be forged: what is made in its name is compared with it below. */
-const ownedChecks = (cronJobs: readonly { namespace: string; name: string }[]): Check[] => [
+const ownedChecks = (cronJobs: readonly { app: string; namespace: string; name: string }[]): Check[] => [
   {
-    expression: `variables.owners.size() == 1 && variables.owners[0].apiVersion == 'batch/v1' && variables.owners[0].kind == 'CronJob' && (request.namespace + '/' + variables.owners[0].name) in ${listOf(cronJobs.map(({ namespace, name }) => `${namespace}/${name}`))}`,
+    expression: [
+      "variables.owners.size() == 1",
+      "variables.owners[0].apiVersion == 'batch/v1'",
+      "variables.owners[0].kind == 'CronJob'",
+      `{${cronJobs.map(({ app, namespace, name }) => `'${namespace}/${name}': '${app}'`).join(", ")}}[?request.namespace + '/' + variables.owners[0].name].orValue('-') == object.metadata.?labels[?'${labels.app}'].orValue('')`,
+    ].join(" && "),
     message: "A Job of one of Keepsake's CronJobs is wanted",
   },
   {

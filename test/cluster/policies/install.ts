@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, expect, vi } from "vitest";
 import { manifestsOf } from "../../../deploy/manifests/manifests.ts";
+import { validatingBinding, validatingPolicy } from "../../../deploy/manifests/policy.ts";
 import { functionsAccount, runnerAccount, type Site, siteOf } from "../../../deploy/manifests/site.ts";
 import { loadAppTypes } from "../../../functions/types.ts";
 import { parseConfig } from "../../../shared/config.ts";
@@ -43,7 +44,7 @@ apps:
 `;
   const site = siteOf(parseConfig(text, "/etc/keepsake/keepsake.yaml", await loadAppTypes()), text);
   const items = [...manifestsOf(site, { functionNames: ["backup-sdtd"] }).values()].flat();
-  const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+  const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items: [...staying, ...items] });
   await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--validate=strict", "--filename=-");
   // What belongs to no namespace goes with none.
   const ofCluster = items.filter(({ metadata }) => !metadata.namespace);
@@ -64,6 +65,22 @@ apps:
   await inForce(installed);
   return installed;
 }
+
+/**
+ * An API server stops looking at CronJobs for good when no policy has them as its parameter any more (Kubernetes 1.36:
+ * docs/cluster.md): this one asks nobody anything, and stays for as long as the cluster.
+ */
+const staying = [
+  validatingPolicy("test-cron-jobs", {
+    paramKind: { apiVersion: "batch/v1", kind: "CronJob" },
+    on: [{ apiGroup: "batch", resources: ["jobs"], operations: ["CREATE"] }],
+    when: { never: "false" },
+    checks: [{ expression: "true", message: "-" }],
+  }),
+  validatingBinding("test-cron-jobs", "test-cron-jobs", {
+    paramRef: { name: "none", namespace: "default", parameterNotFoundAction: "Allow" },
+  }),
+];
 
 /** The API server takes a moment to know a policy, and meanwhile lets through what it would refuse. */
 async function inForce({ games, functions, admin, asFunctions, asRunOfGames }: Installed): Promise<void> {

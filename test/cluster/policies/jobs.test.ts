@@ -60,6 +60,8 @@ test.concurrent.each<[string, (job: Job) => void]>([
   ["the label of another app", (job) => (job.spec.template.metadata.labels[labels.app] = "open-webui")],
   ["a label too few", (job) => delete job.spec.template.metadata.labels["app.kubernetes.io/name"]],
   ["an annotation of the pod", (job) => (job.spec.template.metadata.annotations["example.org/x"] = "y")],
+  ["no label of its app", (job) => delete job.metadata.labels[labels.app]],
+  ["the Job's label of another app", (job) => (job.metadata.labels[labels.app] = "open-webui")],
   ["a label of the Job", (job) => Object.assign(job.metadata.labels, { app: "sdtd-7dtd" })],
   ["an annotation of the Job", (job) => (job.metadata.annotations["example.org/x"] = "y")],
   ["a finalizer", (job) => (job.metadata.finalizers = ["example.org/never"])],
@@ -123,4 +125,9 @@ test("nothing can be made of a CronJob that is not there any more, in whatever n
   await expect
     .poll(async () => (await asFunctions("POST", jobsOf(databases.name) + dryRun, job)).message)
     .toMatch(/'keepsake-jobs-alike-.*no params found/);
+  // Nobody else is in the way of that.
+  const pod = { restartPolicy: "Never", containers: [{ name: "main", image: "example.org/own:1" }] };
+  const own = { metadata: { name: "own" }, spec: { template: { spec: pod } } };
+  expect((await admin("POST", jobsOf(databases.name) + dryRun, own)).message).toBe("");
+  expect((await asFunctions("POST", jobsOf(databases.name) + dryRun, own)).status).toBe(403);
 });

@@ -39,6 +39,15 @@ test.each(["deployments", "statefulsets"] as const)("a run marks, stops and star
   expect((await asRunOfGames("PATCH", pathOf(kind), without)).message).toBe("");
 });
 
+test("a run finds its app by name where a role names it, and else by its labels", async () => {
+  const list = async (kind: keyof typeof kinds, query: string) =>
+    (await asRunOfGames("GET", `/apis/apps/v1/namespaces/${games.name}/${kind}?${query}`)).status;
+  expect(await list("deployments", "fieldSelector=metadata.name%3Dsdtd-7dtd")).toBe(200);
+  expect(await list("deployments", "fieldSelector=metadata.name%3Danother")).toBe(403);
+  expect(await list("deployments", "labelSelector=app%3Dwebui")).toBe(403);
+  expect(await list("statefulsets", "labelSelector=app%3Dwebui")).toBe(200);
+});
+
 const pod = (more: object) => ({ spec: { template: { spec: more } } });
 
 test.each<[string, object]>([
