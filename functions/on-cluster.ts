@@ -10,12 +10,15 @@ import type { Runs } from "../shared/run/runs.ts";
 import type { Rest } from "./function.ts";
 import { publisherTo } from "./publisher.ts";
 
+/** How long one request to the API may take, so that the function's own caller hears of it, in ms. */
+const answerMs = 5000;
+
 /** What a function starts and sees its runs with on a cluster. Loads the client library: imported there alone. */
 export function onCluster(
   config: Config,
   { log, natsUrl }: { log: Logger; natsUrl: string | undefined },
 ): { runs: Runs; place: PlaceView; rest: () => Promise<Rest> } {
-  const cluster = connect();
+  const cluster = connect(undefined, answerMs);
   const tell: Parameters<typeof clusterRuns>[0]["tell"] = async (outcome) => {
     const publisher = publisherTo(() => natsUrlOf(config, natsUrl), { name: outcome.function, log });
     await tellUnrecorded(outcome, publisher).finally(() => publisher.close());

@@ -55,7 +55,8 @@ export async function ask<T>(
 /** The HTTP status that the API answered with; undefined when there was no answer. */
 function statusOf(error: unknown): number | undefined {
   const { code } = error as { code?: unknown };
-  return typeof code === "number" ? code : undefined;
+  // A `DOMException` has a number of its own: 23 for a timeout.
+  return typeof code === "number" && code >= 100 ? code : undefined;
 }
 
 export const isNotFound = (error: unknown): boolean => statusOf(error) === 404;

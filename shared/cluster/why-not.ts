@@ -76,7 +76,7 @@ const unscheduled: readonly Words[] = [
     "no node matches its node rules",
     "Are the node and its labels still there? make deploy renders the rules of the app anew.",
   ],
-  [/(Insufficient [a-z.\-/]+)/, "no node has room for it: $1", "Free some, or wait: the next run tries again."],
+  [/(Insufficient [a-z.\-/]*[a-z])/, "no node has room for it: $1", "Free some, or wait: the next run tries again."],
   [/(.*)/, "no node takes it: $1", "See: kubectl describe pod"],
 ];
 
