@@ -27,6 +27,8 @@ export interface ClusterRunsOptions {
   readonly now?: () => number;
   /** How long something may be in the way of a pod before the run is given up, in ms. */
   readonly patienceMs?: number;
+  /** A log that has told nothing for so long is opened again: the connection may be one that nobody cuts. In ms. */
+  readonly silentMs?: number;
 }
 
 /** Runs as Jobs. What has to be seen to is done while this process lives. */
@@ -36,14 +38,12 @@ export interface ClusterRuns extends Runs {
 }
 
 const lookMs = 300;
-/** A log that has told nothing for so long is opened again: the connection may be one that nobody cuts. */
-const silentMs = 60_000;
 /** Lines from the end of a log in which the last progress, or the outcome, stands. */
 const tailLines = 20;
 
 /** Runs as Jobs of a cluster, each made from a suspended CronJob in its app's namespace. */
 export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
-  const { cluster, config, tell, log, now = Date.now, patienceMs = 45_000 } = options;
+  const { cluster, config, tell, log, now = Date.now, patienceMs = 45_000, silentMs = 60_000 } = options;
   const appOf = (name: string): AppConfig & { kubernetes: NonNullable<AppConfig["kubernetes"]> } => {
     const app = config.apps.find((candidate) => candidate.name === name);
     if (app?.kubernetes) return { ...app, kubernetes: app.kubernetes };
@@ -59,6 +59,14 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
     }
     return undefined;
   };
+
+  /** For whoever goes on looking until the cluster is back: the run goes on meanwhile. */
+  const unlessAway = <T>(look: Promise<T>): Promise<T | "away"> =>
+    look.catch((error) => {
+      if (!(error instanceof Failure && error.code === "cluster_unreachable")) throw error;
+      log.debug({ err: error }, "the cluster is away");
+      return "away";
+    });
 
   /** What the log tells, as far as there is one. */
   const lastLines = async ({ pod }: SeenJob): Promise<{ progress?: Progress; outcome?: Outcome }> => {
@@ -224,8 +232,8 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
     async *follow(id, { after = 0, signal }) {
       let number = 0;
       while (!signal.aborted) {
-        const seen = await see(id);
-        if (seen?.pod && hasBegun(seen.pod)) {
+        const seen = await unlessAway(see(id));
+        if (seen !== "away" && seen?.pod && hasBegun(seen.pod)) {
           let told = 0;
           try {
             for await (const text of runnerLog(cluster, nameOf(seen.pod), { follow: true, silentMs, signal })) {
@@ -243,9 +251,9 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
             log.debug({ err: error, run: id }, error instanceof LogAway ? "no log yet" : "a log was cut off");
           }
         }
-        const found = await find(id);
+        const found = seen === "away" ? seen : await unlessAway(find(id));
         if (!found) return;
-        if (found.outcome) {
+        if (found !== "away" && found.outcome) {
           yield { number: number + 1, line: found.outcome };
           return;
         }
@@ -264,8 +272,10 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
 
   async function untilBegun(id: string): Promise<void> {
     for (const until = now() + 2 * patienceMs; now() < until; await delay(1000)) {
-      const seen = await see(id);
-      if (!seen || (seen.pod && hasBegun(seen.pod)) || isOver(seen.job) || (await giveUpIfHindered(seen))) return;
+      const seen = await unlessAway(see(id));
+      if (seen === "away") continue;
+      if (!seen || (seen.pod && hasBegun(seen.pod)) || isOver(seen.job)) return;
+      if ((await unlessAway(giveUpIfHindered(seen).then(Boolean))) === true) return;
     }
   }
 }
