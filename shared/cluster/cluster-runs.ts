@@ -5,17 +5,19 @@ import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
 import { parseJson } from "../nas/points.ts";
-import type { Operation, RunDescription } from "../run/description.ts";
+import type { Operation } from "../run/description.ts";
 import { readOutcome } from "../run/outbox.ts";
 import { type Outcome, type Progress, RunLine } from "../run/report.ts";
 import type { FoundRun, Runs } from "../run/runs.ts";
-import { apiMessage, ask, isConflict, isInvalid, isNotFound } from "./ask.ts";
+import { ask, isConflict, isNotFound } from "./ask.ts";
 import { type Cluster, fieldManager, mergePatch } from "./client.ts";
-import { annotations, cronJobName, jobName, labels } from "./names.ts";
+import { type AppOnCluster, createJob } from "./create-job.ts";
+import { followJob, unlessAway } from "./follow-job.ts";
+import { annotations, jobName, labels } from "./names.ts";
 import { endOfHindered, endOfSilent, leftInPod, writtenOn } from "./run-end.ts";
-import { isOver, jobOf, runOfJob } from "./run-job.ts";
-import { LogAway, runnerLog } from "./run-log.ts";
-import { eventsOf, findJob, hasBegun, jobsOf, podIsOver, type SeenJob } from "./seen-job.ts";
+import { isOver, runOfJob } from "./run-job.ts";
+import { runnerLog } from "./run-log.ts";
+import { eventsOf, findJob, hasBegun, jobsOf, podIsOver, podName, type RunInJob, type SeenJob } from "./seen-job.ts";
 import { whyNot } from "./why-not.ts";
 
 export interface ClusterRunsOptions {
@@ -37,21 +39,27 @@ export interface ClusterRuns extends Runs {
   isSeeingTo(): boolean;
 }
 
-const lookMs = 300;
 /** Lines from the end of a log in which the last progress, or the outcome, stands. */
 const tailLines = 20;
 
 /** Runs as Jobs of a cluster, each made from a suspended CronJob in its app's namespace. */
 export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
   const { cluster, config, tell, log, now = Date.now, patienceMs = 45_000, silentMs = 60_000 } = options;
-  const appOf = (name: string): AppConfig & { kubernetes: NonNullable<AppConfig["kubernetes"]> } => {
+  const appOf = (name: string): AppOnCluster => {
     const app = config.apps.find((candidate) => candidate.name === name);
     if (app?.kubernetes) return { ...app, kubernetes: app.kubernetes };
     throw new Failure("not_found", `Cannot run: there is no app "${name}" on this cluster`);
   };
 
-  const see = async (id: string): Promise<(SeenJob & { run: RunDescription }) | undefined> => {
-    for (const { name, kubernetes } of config.apps) {
+  /** The apps that a run of this id can be of: it begins with its function, and a child's ends with its app. */
+  const appsOf = (id: string): readonly AppConfig[] => {
+    const ofType = config.apps.filter(({ type }) => id.includes(`-${type.type}-`));
+    const named = ofType.filter(({ name }) => id.endsWith(`.${name}`));
+    return [named, ofType, config.apps].find((apps) => apps.length > 0) ?? [];
+  };
+
+  const see = async (id: string): Promise<RunInJob | undefined> => {
+    for (const { name, kubernetes } of appsOf(id)) {
       if (!kubernetes) continue;
       const seen = await findJob(cluster, kubernetes.namespace, jobName(name, id));
       const run = seen && runOfJob(seen.job);
@@ -60,20 +68,12 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
     return undefined;
   };
 
-  /** For whoever goes on looking until the cluster is back: the run goes on meanwhile. */
-  const unlessAway = <T>(look: Promise<T>): Promise<T | "away"> =>
-    look.catch((error) => {
-      if (!(error instanceof Failure && error.code === "cluster_unreachable")) throw error;
-      log.debug({ err: error }, "the cluster is away");
-      return "away";
-    });
-
   /** What the log tells, as far as there is one. */
   const lastLines = async ({ pod }: SeenJob): Promise<{ progress?: Progress; outcome?: Outcome }> => {
     if (!pod || !hasBegun(pod)) return {};
     const found: { progress?: Progress; outcome?: Outcome } = {};
     try {
-      for await (const text of runnerLog(cluster, nameOf(pod), { tailLines, signal: AbortSignal.timeout(5000) })) {
+      for await (const text of runnerLog(cluster, podName(pod), { tailLines, signal: AbortSignal.timeout(5000) })) {
         const line = RunLine.safeParse(parseJson(text)).data;
         if (line?.type === "progress") found.progress = line;
         if (line?.type === "outcome") found.outcome = line;
@@ -85,7 +85,7 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
   };
 
   /** How it ended, by whoever knows it first; undefined while it runs. */
-  const outcomeOf = async (seen: SeenJob & { run: RunDescription }, told?: Outcome): Promise<Outcome | undefined> => {
+  const outcomeOf = async (seen: RunInJob, told?: Outcome): Promise<Outcome | undefined> => {
     const { job, pod, run } = seen;
     const known = told ?? writtenOn(job) ?? leftInPod(pod);
     if (known) return known;
@@ -108,10 +108,8 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
 
   /** By the record on the NAS, which stays longer than the Job. */
   const findRecorded = async (id: string): Promise<FoundRun | undefined> => {
-    // A child's id ends with its app.
-    const named = config.apps.filter(({ name }) => id.endsWith(`.${name}`));
     const found = await withDeadline("the outcome", config.nasTimeoutMs, async () => {
-      for (const { name } of named.length > 0 ? named : config.apps) {
+      for (const { name } of appsOf(id)) {
         const outcome = await readOutcome(openNas(config.nas).app(name), id);
         if (outcome) return outcome;
       }
@@ -126,7 +124,7 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
    * Ends a run whose pod has not begun though it had time, and tells why: no runner ever will.
    * @returns undefined when nothing is in its way, or when it has begun meanwhile.
    */
-  const giveUpIfHindered = async (seen: SeenJob & { run: RunDescription }): Promise<Outcome | undefined> => {
+  const giveUpIfHindered = async (seen: RunInJob): Promise<Outcome | undefined> => {
     const { job, pod, run } = seen;
     const written = writtenOn(job);
     if (written) return written;
@@ -176,34 +174,7 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
     isSeeingTo: () => beginning > 0,
 
     async start(run) {
-      const app = appOf(run.app);
-      const { namespace } = app.kubernetes;
-      const name = cronJobName(run.app, app.type.jobShape?.(run.request.operation, app.settings));
-      const cronJob = await ask(`read the CronJob "${name}" in "${namespace}"`, () =>
-        cluster.batch.readNamespacedCronJob({ name, namespace }),
-      ).catch((cause) => {
-        if (!isNotFound(cause)) throw cause;
-        throw new Failure(
-          "job_cannot_start",
-          `Cannot start: the CronJob "${name}" is wanted in "${namespace}", is not there`,
-          {
-            cause,
-            hint: "It is what runs are made from: make deploy",
-          },
-        );
-      });
-      try {
-        await ask(`create the Job of run "${run.id}"`, () =>
-          cluster.batch.createNamespacedJob({ namespace, body: jobOf(cronJob, run) }),
-        );
-      } catch (cause) {
-        if (isConflict(cause)) return false;
-        if (!isInvalid(cause)) throw cause;
-        throw new Failure("cluster_refused", `Cannot start: the cluster refuses the Job: ${apiMessage(cause)}`, {
-          cause,
-          hint: "make doctor compares the CronJobs and the policies; make deploy puts them right.",
-        });
-      }
+      const isFirst = await createJob(cluster, appOf(run.app), run);
       // Whoever asked may be gone by then; that it cannot begin is told all the same.
       beginning += 1;
       void untilBegun(run.id)
@@ -211,7 +182,7 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
         .finally(() => {
           beginning -= 1;
         });
-      return true;
+      return isFirst;
     },
 
     async active(app, lane) {
@@ -229,37 +200,7 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
       return undefined;
     },
 
-    async *follow(id, { after = 0, signal }) {
-      let number = 0;
-      while (!signal.aborted) {
-        const seen = await unlessAway(see(id));
-        if (seen !== "away" && seen?.pod && hasBegun(seen.pod)) {
-          let told = 0;
-          try {
-            for await (const text of runnerLog(cluster, nameOf(seen.pod), { follow: true, silentMs, signal })) {
-              told += 1;
-              const line = RunLine.safeParse(parseJson(text)).data;
-              // What was read before the connection was cut comes again; of a long log the beginning may be gone.
-              const isNew = told > number;
-              number = Math.max(number, told);
-              if (!line || (!isNew && line.type !== "outcome")) continue;
-              if (number > after || line.type === "outcome") yield { number, line };
-              if (line.type === "outcome") return;
-            }
-          } catch (error) {
-            if (signal.aborted) return;
-            log.debug({ err: error, run: id }, error instanceof LogAway ? "no log yet" : "a log was cut off");
-          }
-        }
-        const found = seen === "away" ? seen : await unlessAway(find(id));
-        if (!found) return;
-        if (found !== "away" && found.outcome) {
-          yield { number: number + 1, line: found.outcome };
-          return;
-        }
-        await delay(lookMs, undefined, { signal }).catch(() => {});
-      }
-    },
+    follow: (id, { after = 0, signal }) => followJob(id, after, { cluster, see, find, silentMs, log, signal }),
 
     async cancel(id) {
       for (;;) {
@@ -282,8 +223,3 @@ export function clusterRuns(options: ClusterRunsOptions): ClusterRuns {
 
 /** Whatever has changed on the Job meanwhile. */
 const told = { unconditional: true };
-
-const nameOf = ({ metadata }: NonNullable<SeenJob["pod"]>) => ({
-  namespace: metadata?.namespace ?? "",
-  name: metadata?.name ?? "",
-});

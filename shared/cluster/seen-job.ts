@@ -1,4 +1,5 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { RunDescription } from "../run/description.ts";
 import { ask, isNotFound } from "./ask.ts";
 import type { Cluster } from "./client.ts";
 import { runnerContainer } from "./names.ts";
@@ -8,6 +9,16 @@ export interface SeenJob {
   readonly job: V1Job;
   readonly pod?: V1Pod;
 }
+
+/** The Job of a run. */
+export interface RunInJob extends SeenJob {
+  readonly run: RunDescription;
+}
+
+export const podName = ({ metadata }: V1Pod) => ({
+  namespace: metadata?.namespace ?? "",
+  name: metadata?.name ?? "",
+});
 
 export async function findJob(cluster: Cluster, namespace: string, name: string): Promise<SeenJob | undefined> {
   const job = await ask(`read the Job "${name}" in "${namespace}"`, () =>
