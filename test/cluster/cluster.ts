@@ -59,7 +59,9 @@ export class Cluster {
 
   kubectlWith(options: CommandOptions & { kubeconfig?: string }, ...args: string[]): Promise<string> {
     const { kubeconfig = this.kubeconfig, ...rest } = options;
-    return command(join(this.#about.run.kubernetes, "kubectl"), ["--kubeconfig", kubeconfig, ...args], rest);
+    // What kubectl remembers of a cluster goes with it.
+    const flags = ["--kubeconfig", kubeconfig, "--cache-dir", join(this.folder, "kubectl")];
+    return command(join(this.#about.run.kubernetes, "kubectl"), [...flags, ...args], rest);
   }
 
   /** Runs a program of this machine inside: its network (`iptables`), its mounts, its processes. */

@@ -98,8 +98,8 @@ async function importImages({ images }: Run): Promise<void> {
 
 /** The node takes pods, and namespaces get their accounts. */
 async function untilUsable(): Promise<void> {
-  const kubectl = (...args: string[]) =>
-    command(join(run.kubernetes, "kubectl"), ["--kubeconfig", join(folder, "admin.kubeconfig"), ...args]);
+  const flags = ["--kubeconfig", join(folder, "admin.kubeconfig"), "--cache-dir", join(folder, "kubectl")];
+  const kubectl = (...args: string[]) => command(join(run.kubernetes, "kubectl"), [...flags, ...args]);
   const jsonpath = '{.status.conditions[?(@.type=="Ready")].status}{.spec.taints[*].key}';
   for (const end = Date.now() + 60_000; ; await delay(100)) {
     const [node] = await Promise.all([
