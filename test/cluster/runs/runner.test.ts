@@ -40,7 +40,7 @@ for (const folder of [nas.folder, join(nas.folder, ".keepsake")]) await chmod(fo
 const textOf = (more: string) => `
 cluster: { image: "${keepsake}", functionNamespace: ${functions.name} }
 nasExport: { server: ${nas.server}, path: ${nas.path} }
-apps: { factorio: { kubernetes: { namespace: ${home.name}, claim: ${saves.claim}, secrets: {} } } }
+apps: { factorio: { scrubMegabytesPerSecond: 0.0001, kubernetes: { namespace: ${home.name}, claim: ${saves.claim}, secrets: {} } } }
 ${more}`;
 const types = await loadAppTypes();
 const configPath = "/etc/keepsake/keepsake.yaml";
@@ -103,6 +103,33 @@ test("a run without the NAS is known by its pod, and recorded by the next one", 
   expect(await recorded()).toContain("backup-factorio-3.outcome.json");
   expect(await readOutcome(folders, "backup-factorio-3")).toMatchObject({ failure: { code: "nas_not_marked" } });
   expect(await lostIds()).toEqual([]);
+});
+
+/** A scrub that takes its time, once it reads. */
+async function startScrub(id: string): Promise<string> {
+  const request = { operation: "scrub", app: "factorio", all: true } as const;
+  const startedAt = new Date().toISOString();
+  await runs.start({ id, function: "backup-factorio", app: "factorio", request, startedBy: "test", startedAt });
+  await expect.poll(async () => (await runs.find(id))?.progress?.phase).toBe("reading back");
+  const selector = `batch.kubernetes.io/job-name=${jobName("factorio", id)}`;
+  return (await home.kubectl("get", "pods", "-l", selector, "-o", "name")).trim().replace("pod/", "");
+}
+
+test("a run that is cancelled ends as cancelled, and one whose node is drained as interrupted: both are on record", async () => {
+  await startScrub("backup-factorio-cancelled");
+  expect(await runs.cancel("backup-factorio-cancelled")).toBe(true);
+  const recordOf = (id: string) => expect.poll(() => readOutcome(folders, id));
+  await recordOf("backup-factorio-cancelled").toMatchObject({ outcome: "cancelled", message: "The run was cancelled" });
+
+  const pod = await startScrub("backup-factorio-drained");
+  const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: home.name } };
+  const path = `/api/v1/namespaces/${home.name}/pods/${pod}/eviction`;
+  await cluster.kubectlWith({ stdin: JSON.stringify(eviction) }, "create", "--raw", path, "-f", "-");
+  await recordOf("backup-factorio-drained").toMatchObject({
+    outcome: "interrupted",
+    message: expect.stringContaining("its node was drained"),
+  });
+  await expect.poll(() => runs.active("factorio", "scrub")).toBeUndefined();
 });
 
 test("a run whose runner is killed is told of by the next one, with what Kubernetes says", async () => {
