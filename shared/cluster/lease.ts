@@ -16,6 +16,8 @@ export interface PodIdentity {
 
 /** How long the API may be away before a run gives up, in ms: while the machine that it is on restarts. */
 const awayMs = 5 * 60_000;
+/** The same when it has only its lock to give back. */
+const releaseMs = 10_000;
 /** How old the knowledge that the lock is held may be, in ms. */
 const freshMs = 1000;
 
@@ -141,7 +143,8 @@ function lockOf(cluster: Cluster, { namespace, name, me, number, run, abandoned 
     },
     async release() {
       for (;;) {
-        const found = await read(cluster, namespace, name);
+        // Not for long: it is free once this pod has ended, and how the run ended is still to be told.
+        const found = await read(cluster, namespace, name, releaseMs);
         if (found?.spec?.holderIdentity !== me) return;
         const { holderIdentity: _, ...spec } = found.spec;
         try {
