@@ -2,16 +2,13 @@ import "./parse-once.ts";
 import { writeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { InPod } from "../shared/cluster/in-pod.ts";
-import { type Config, loadConfig } from "../shared/config.ts";
 import { Failure } from "../shared/failures.ts";
-import { readFile } from "../shared/files.ts";
 import { createLog } from "../shared/log.ts";
 import { natsUrlOf } from "../shared/nats-url.ts";
-import { RunDescription } from "../shared/run/description.ts";
 import type { Outcome, RunLine } from "../shared/run/report.ts";
 import { carryOut, type RunnerOptions } from "../shared/run/runner.ts";
 import { publisherTo } from "./publisher.ts";
-import { loadAppTypes } from "./types.ts";
+import { readTask } from "./task.ts";
 
 /**
  * The runner: `node functions/run.ts <keepsake.yaml> <run.json>`, or in the pod of a Job with KEEPSAKE_CONFIG and
@@ -51,16 +48,6 @@ export async function runner([configPath, runPath]: string[], onStep?: RunnerOpt
 
 const cancelled = () =>
   new Failure("cancelled", "The run was cancelled", { hint: "Nothing was changed that was not put back." });
-
-/** What there is to do, and with which settings. */
-async function readTask(
-  configPath = process.env.KEEPSAKE_CONFIG,
-  runPath?: string,
-): Promise<[config: Config, run: RunDescription]> {
-  const text = runPath === undefined ? process.env.KEEPSAKE_RUN : await readFile(runPath, "utf8");
-  if (!configPath || !text) throw new Error("Usage: node functions/run.ts <keepsake.yaml> <run.json>");
-  return [await loadConfig(configPath, await loadAppTypes()), RunDescription.parse(JSON.parse(text))];
-}
 
 /** Kubernetes keeps it with the pod, also when the NAS and NATS are away (a container's `terminationMessagePath`). */
 async function leaveInPod(outcome: Outcome): Promise<void> {

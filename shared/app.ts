@@ -76,6 +76,8 @@ export interface RunContext<Settings = unknown> {
   readonly now: () => number;
   /** A folder of this machine for this run alone, which only this user can read; gone when the run ends. */
   scratch(): Promise<string>;
+  /** A folder shared with a container that does part of the work: what a run on a cluster cannot start itself. */
+  readonly companion?: string;
   /** Whether the app can be stopped and started where the run is: its settings have a workload. */
   readonly canStop: boolean;
   /**

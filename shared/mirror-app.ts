@@ -46,6 +46,11 @@ export interface MirrorApp<Settings, Src extends MirrorSource = MirrorSource> {
    * runs, and only the rest when it is stopped. `examine` and `plan` are called once more when it is down.
    */
   stops?(ctx: RunContext<Settings>, source: Src): Promise<"no" | "sync" | "end">;
+  /**
+   * On a cluster, with the lock and before `examine`, when a container of another image does part of the work: lays out
+   * in `ctx.companion` what that needs.
+   */
+  prepare?(ctx: RunContext<Settings>): Promise<void>;
   /** What shall stand on the NAS, and what of it has to go. */
   plan(ctx: RunContext<Settings>, source: Src, published: PublishedMirror): Promise<MirrorPlan>;
   /**

@@ -1,3 +1,4 @@
+import { drillUser, type Settings } from "../../functions/postgresql/settings.ts";
 import { locked, type PodSpec } from "./pod.ts";
 import type { ClusterApp, Site } from "./site.ts";
 
@@ -18,7 +19,7 @@ export function withDrillServer(_: Site, app: ClusterApp, pod: PodSpec): PodSpec
         image: companion?.image,
         imagePullPolicy: "IfNotPresent",
         restartPolicy: "Always",
-        command: ["/bin/sh", "-c", script(superuserOf(app))],
+        command: ["/bin/sh", "-c", script(drillUser(app.settings as Settings))],
         startupProbe: {
           exec: { command: ["/bin/sh", "-c", `${findPrograms}; pg_isready -h ${folder}`] },
           periodSeconds: 1,
@@ -36,17 +37,11 @@ export function withDrillServer(_: Site, app: ClusterApp, pod: PodSpec): PodSpec
     ],
     containers: pod.containers.map((container) => ({
       ...container,
-      env: [...(container.env as unknown[]), { name: "KEEPSAKE_DRILL_SERVER", value: folder }],
+      env: [...(container.env as unknown[]), { name: "KEEPSAKE_COMPANION", value: folder }],
       volumeMounts: [...(container.volumeMounts as unknown[]), server],
     })),
     volumes: [...pod.volumes, { name: "server", emptyDir: {} }],
   };
-}
-
-/** One that no dump knows: roles that were superusers where the dump was made are ordinary ones here. */
-function superuserOf({ settings }: ClusterApp): string {
-  const { drillAsSuperuser, user } = settings as { drillAsSuperuser?: boolean; user?: string };
-  return drillAsSuperuser && user ? user : "keepsake_drill";
 }
 
 /** Bitnami's and Debian's images have the programs in folders of their own. */

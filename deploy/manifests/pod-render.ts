@@ -52,5 +52,6 @@ const script = [
 
 const mounted = <C extends { readonly [key: string]: unknown }>(container: C): C => ({
   ...container,
+  env: [...(container.env as unknown[]), { name: "KEEPSAKE_COMPANION", value: work.mountPath }],
   volumeMounts: [...(container.volumeMounts as unknown[]), work],
 });

@@ -9,6 +9,7 @@ import type { MapshotSource, Settings } from "./app.ts";
 import { cleanUp } from "./cleanup.ts";
 import { type Damage, lastChangeOf, lookForDamage } from "./complete.ts";
 import { mapIdentity } from "./map-identity.ts";
+import { prepareRender, takePrepared } from "./prepared.ts";
 import { isRenderOf, newestSave, recordRendered, render, renderedFrom, type Save } from "./render.ts";
 import { filesOf, type Look, lookAtFiles } from "./render-files.ts";
 import { openRender, pageName, type Render } from "./render-folder.ts";
@@ -19,6 +20,8 @@ type Context = RunContext<Settings>;
 const quietMs = 45 * 60_000;
 
 export const backup: MirrorApp<Settings, MapshotSource> = {
+  prepare: prepareRender,
+
   async examine(ctx, published) {
     const rendered = await renderIfChanged(ctx);
     const found = await findRender(ctx, published, rendered);
@@ -56,6 +59,7 @@ export const backup: MirrorApp<Settings, MapshotSource> = {
 async function renderIfChanged(ctx: Context): Promise<boolean> {
   const { render: settings, factorio } = ctx.settings;
   if (!settings) return false;
+  if (ctx.companion !== undefined) return publishPrepared(ctx, settings, ctx.companion);
   const save = await newestSave(ctx);
   if (!save) {
     ctx.warn(`Nothing was rendered: there is no verified backup of "${factorio}" yet`);
@@ -68,6 +72,26 @@ async function renderIfChanged(ctx: Context): Promise<boolean> {
 
 async function renderAndProve(ctx: Context, settings: NonNullable<Settings["render"]>, save: Save): Promise<void> {
   await render(ctx, settings, save);
+  await prove(ctx, settings, save);
+}
+
+/** What another container has rendered by now; one that a run killed in between has not proven is rendered anew. */
+async function publishPrepared(
+  ctx: Context,
+  settings: NonNullable<Settings["render"]>,
+  folder: string,
+): Promise<boolean> {
+  const save = await takePrepared(ctx, settings, folder);
+  if (save) await prove(ctx, settings, save);
+  return save !== undefined;
+}
+
+/** Remembers of which save the render is, once every tile of it is known to be there. */
+async function prove(
+  ctx: Context,
+  settings: NonNullable<Settings["render"]>,
+  save: Pick<Save, "pointId" | "sha256">,
+): Promise<void> {
   const made = await openRender(ctx.settings.renders, "source_invalid");
   const { damage } = await look(ctx, made);
   if (damage) throw refusal(damage, "The renderer said that it was done. What is published stays as it is.");
@@ -106,7 +130,8 @@ async function findRender(
   if (damage.unfinished && !rendered && quietSinceMs < quietMs) {
     return `a render is under way: ${damage.file}: ${damage.why}`;
   }
-  const save = settings && !rendered ? await newestSave(ctx) : undefined;
+  const canRender = settings && !rendered && ctx.companion === undefined;
+  const save = canRender ? await newestSave(ctx) : undefined;
   if (!settings || !save) throw refusal(damage, "Render it anew. What is published stays as it is.");
   ctx.warn(`The render was damaged and is made anew: ${damage.file}: ${damage.why}`);
   await renderAndProve(ctx, settings, save);

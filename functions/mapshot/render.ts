@@ -74,20 +74,9 @@ export async function render(ctx: Context, settings: NonNullable<Settings["rende
   const copy = join(scratch, `${basename(ctx.settings.renders)}.zip`);
   await disk.makeDir(work);
   await disk.makeDir(hidden);
-  await disk.remove(copy);
-  const written = await disk.write(copy, createReadStream(save.path, { highWaterMark: 1 << 19 }), {
-    signal,
-    onBytes: (done) => ctx.progress("copying the save", done, save.sizeBytes),
-  });
-  if (written.sha256 !== save.sha256) {
-    throw new Failure(
-      "backup_damaged",
-      `Cannot render "${save.path}": sha256 ${save.sha256} is wanted, is ${written.sha256}`,
-      { hint: "The backup of the game is damaged: make a new one." },
-    );
-  }
+  await copySave(ctx, save, copy);
   // What was rendered before is about to be written over.
-  await disk.remove(recordPath(ctx));
+  await forgetRendered(ctx);
   ctx.progress("rendering");
   const { output, hung } = await ctx.step("render the map", () =>
     runRenderer({
@@ -106,8 +95,25 @@ export async function render(ctx: Context, settings: NonNullable<Settings["rende
   await expectThere(ctx, output);
 }
 
+/** @throws {Failure} `backup_damaged` when the save is not what it was. */
+export async function copySave({ disk, signal, progress }: Context, save: Save, to: string): Promise<void> {
+  await disk.remove(to);
+  const written = await disk.write(to, createReadStream(save.path, { highWaterMark: 1 << 19 }), {
+    signal,
+    onBytes: (done) => progress("copying the save", done, save.sizeBytes),
+  });
+  if (written.sha256 === save.sha256) return;
+  throw new Failure(
+    "backup_damaged",
+    `Cannot render "${save.path}": sha256 ${save.sha256} is wanted, is ${written.sha256}`,
+    { hint: "The backup of the game is damaged: make a new one." },
+  );
+}
+
+export const forgetRendered = (ctx: Context) => ctx.disk.remove(recordPath(ctx));
+
 /** What was rendered is what will be published: else a render elsewhere would be done again and again for nothing. */
-async function expectThere({ settings }: Context, output: string): Promise<void> {
+export async function expectThere({ settings }: Context, output: string): Promise<void> {
   const real = (path: string) => realpath(path).catch(() => path);
   const [wanted, actual] = await Promise.all([real(settings.renders), real(dirname(output))]);
   const page = await readPage(join(settings.renders, pageName), "source_invalid");
@@ -120,8 +126,14 @@ async function expectThere({ settings }: Context, output: string): Promise<void>
 }
 
 /** Called once the render has been proven. */
-export async function recordRendered(ctx: Context, renderHash: string, save: Save, command: string): Promise<void> {
+export async function recordRendered(
+  ctx: Context,
+  renderHash: string,
+  save: Pick<Save, "pointId" | "sha256">,
+  command: string,
+): Promise<void> {
   const made = { pointId: save.pointId, saveSha256: save.sha256, commandSha256: hash("sha256", command) };
   const record: Rendered = { version: 1, hash: renderHash, ...made };
+  await ctx.disk.makeDir(dirname(recordPath(ctx)));
   await ctx.disk.replace(recordPath(ctx), `${JSON.stringify(record)}\n`);
 }

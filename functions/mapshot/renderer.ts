@@ -104,7 +104,7 @@ export async function runRenderer(options: RendererOptions): Promise<Rendered> {
 }
 
 /** Whoever downloads Factorio does it with an address that holds a token; what is told goes into logs and messages. */
-const withoutSecrets = (line: string) => line.replace(/\b(token|password|username|key)=[^&\s"']+/gi, "$1=…");
+export const withoutSecrets = (line: string) => line.replace(/\b(token|password|username|key)=[^&\s"']+/gi, "$1=…");
 
 /** "exit status 0", or the signal or the error that ended it. Not "close": what it started may hold the pipes open. */
 function endOf(child: ChildProcess): Promise<string> {
@@ -127,7 +127,8 @@ function endOf(child: ChildProcess): Promise<string> {
 
 const ended = (stream: NodeJS.ReadableStream | null) => new Promise<void>((resolve) => stream?.on("end", resolve));
 
-function judge(seen: {
+/** @throws {Failure} `tool_failed`. */
+export function judge(seen: {
   status: string;
   output: string | undefined;
   stopped: "late" | "hung" | "cancelled" | undefined;

@@ -1,12 +1,14 @@
 import { join } from "node:path";
-import type { DrillApp } from "../../shared/app.ts";
+import type { DrillApp, DrillPlace, RunContext } from "../../shared/app.ts";
+import { Failure } from "../../shared/failures.ts";
 import { requireSpace } from "../../shared/nas/nas.ts";
+import type { RestorePoint } from "../../shared/nas/points.ts";
 import { requireSame } from "../../shared/run/drill-compare.ts";
 import { rows, withConnection } from "./connect.ts";
 import { endServer, findServer, serverHome, startServer } from "./drill-server.ts";
 import { DumpFacts } from "./facts.ts";
 import { contentOf } from "./finish.ts";
-import type { Settings } from "./settings.ts";
+import { drillUser, type Settings } from "./settings.ts";
 
 /** An empty server, and what it writes ahead. */
 const serverBytes = 128 << 20;
@@ -26,14 +28,14 @@ export const drill: DrillApp<Settings> = {
 
   async open(ctx, point, scratch) {
     const { serverVersion } = DumpFacts.safeParse(point.manifest?.facts).data ?? {};
+    if (ctx.companion !== undefined) return openBeside(ctx, point, ctx.companion, serverVersion);
     const bin = await findServer(
       ctx.settings,
       serverVersion === undefined ? undefined : Number.parseInt(serverVersion, 10),
     );
     const home = await serverHome(scratch);
-    // A superuser that no dump knows: roles that were superusers where the dump was made are ordinary ones here.
     const { drillAsSuperuser } = ctx.settings;
-    const user = drillAsSuperuser ? ctx.settings.user : "keepsake_drill";
+    const user = drillUser(ctx.settings);
     const close = () => endServer(ctx, home);
     try {
       await startServer(ctx, home, { bin, user });
@@ -75,3 +77,35 @@ export const drill: DrillApp<Settings> = {
     if (home) await endServer(ctx, home);
   },
 };
+
+/** On a cluster: an empty server of production's own image runs beside, for this pod alone, and ends with it. */
+async function openBeside(
+  ctx: RunContext<Settings>,
+  point: RestorePoint,
+  folder: string,
+  dumped: string | undefined,
+): Promise<DrillPlace<Settings>> {
+  const { drillAsSuperuser, ...settings } = ctx.settings;
+  const passwordFile = join(folder, "no-password");
+  const there = {
+    ...settings,
+    drillAsSuperuser,
+    host: folder,
+    port: 5432,
+    user: drillUser(ctx.settings),
+    passwordFile,
+  };
+  const version = await withConnection(there, { database: "postgres", signal: ctx.signal }, async (connection) => {
+    const [row] = await rows<{ server_version: string }>(connection, "SHOW server_version");
+    return row?.server_version ?? "";
+  });
+  if (dumped !== undefined && Number.parseInt(version, 10) < Number.parseInt(dumped, 10)) {
+    throw new Failure(
+      "tool_missing",
+      `Cannot drill the dump: a server of version ${Number.parseInt(dumped, 10)} or newer is wanted beside the run, is ${version}`,
+      { hint: "Name production's image as the app's kubernetes.companion.image in keepsake.yaml, then: make deploy" },
+    );
+  }
+  await requireSpace(folder, drill.neededBytes(point) - serverBytes, "restore into scratch space");
+  return { settings: there, ...(drillAsSuperuser && { allow: ["superuser-owner"] }) };
+}

@@ -24,3 +24,7 @@ export const Settings = z.strictObject({
   connectTimeoutSeconds: z.number().positive().max(300).default(10),
 });
 export type Settings = z.infer<typeof Settings>;
+
+/** A drill's superuser, one that no dump knows: roles that were superusers where the dump was made are ordinary ones there. */
+export const drillUser = ({ drillAsSuperuser, user }: Pick<Settings, "drillAsSuperuser" | "user">): string =>
+  drillAsSuperuser ? user : "keepsake_drill";

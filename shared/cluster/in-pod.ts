@@ -15,16 +15,17 @@ export interface InPod {
 
 /**
  * The cluster, for a runner in the pod of a Job.
- * @param environment POD_NAMESPACE, POD_NAME and POD_UID, by the downward API.
+ * @param environment POD_NAMESPACE, POD_NAME and POD_UID, by the downward API; KEEPSAKE_COMPANION, a folder shared with
+ *   another container of the pod.
  * @throws {Failure} `invalid_config` when this is no such pod.
  */
 export function inPod(config: Config, environment: NodeJS.ProcessEnv, run: RunDescription): InPod {
-  const { POD_NAMESPACE: namespace, POD_NAME: name, POD_UID: uid } = environment;
+  const { POD_NAMESPACE: namespace, POD_NAME: name, POD_UID: uid, KEEPSAKE_COMPANION: companion } = environment;
   if (namespace && name && uid) {
     const cluster = connect();
     const pod = { namespace, name, uid };
     return {
-      place: clusterPlace(cluster, config, pod),
+      place: clusterPlace(cluster, config, { ...pod, companion: companion || undefined }),
       whyAskedToEnd: () => whyAskedToEnd(cluster, pod, jobName(run.app, run.id)),
     };
   }

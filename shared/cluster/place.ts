@@ -52,10 +52,15 @@ export function clusterView(cluster: Cluster, config: Config, now: () => number 
 }
 
 /** The cluster as a run sees it from its pod. */
-export function clusterPlace(cluster: Cluster, config: Config, pod: PodIdentity): Place {
+export function clusterPlace(
+  cluster: Cluster,
+  config: Config,
+  pod: PodIdentity & { readonly companion?: string | undefined },
+): Place {
   const at = (app: string) => kubernetesOf(config, app);
   return {
     ...clusterView(cluster, config),
+    ...(pod.companion !== undefined && { companion: pod.companion }),
     takeLock: (_, lane, run) => takeLease(cluster, pod, lane, run),
     canStop: ({ name }) => at(name).workload !== undefined,
     workload({ name }, { step, warn }) {

@@ -43,6 +43,8 @@ export interface WorkloadTools {
 
 /** The place where runs are carried out, as a runner needs it: this machine, or a cluster. */
 export interface Place extends PlaceView {
+  /** See `RunContext.companion`. */
+  readonly companion?: string;
   /**
    * Takes the lock, at once or not at all.
    * @throws {Failure} `app_busy`, naming who is running and since when.

@@ -1,14 +1,13 @@
 import { join } from "node:path";
 import type { Publisher } from "../../events/publisher.ts";
-import type { RunContext } from "../app.ts";
 import type { AppConfig, Config } from "../config.ts";
 import { Disk } from "../disk.ts";
 import { Failure, failures, toFailure } from "../failures.ts";
 import { callAtOnceBelow } from "../files.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
-import { type AppFolders, type Nas, openNas } from "../nas/nas.ts";
-import { namesIn, type RestorePoint } from "../nas/points.ts";
+import { type AppFolders, openNas } from "../nas/nas.ts";
+import { namesIn } from "../nas/points.ts";
 import { createStep, type StepGuards } from "../step.ts";
 import { formatLocal } from "../words.ts";
 import { runAccept } from "./accept.ts";
@@ -26,9 +25,10 @@ import { outcomeOf } from "./outcome.ts";
 import { pausedUntil, runPause, runResume, waitsInPause } from "./pause.ts";
 import { runPin } from "./pin.ts";
 import { localPlace, type Place } from "./place.ts";
-import { pointsOf } from "./points-of.ts";
+import { refuseUnprepared } from "./prepare.ts";
 import type { Outcome, RunLine } from "./report.ts";
 import { runPlan, runRestore, runUndo } from "./restore.ts";
+import { contextOf, pointsOfApp } from "./run-context.ts";
 import { runScrub } from "./scrub.ts";
 import { recordLost, settle } from "./settle.ts";
 import { type AppState, readState } from "./state.ts";
@@ -128,6 +128,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
       tell,
       warn,
       scratch,
+      ...(place.companion !== undefined && { companion: place.companion }),
       pointsOf: (name) => pointsOfApp(config, nas, name),
     });
     const workload = place.workload(app, { ownDisk, step, warn });
@@ -173,6 +174,7 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
         await place.close(killed.id);
       }
     }
+    if (place.companion !== undefined) await refuseUnprepared(place.companion);
     const result = await carryOutOperation(appRun, run, config);
     nextState = result.state ?? state;
     outcome = finish(result);
@@ -220,12 +222,6 @@ async function removeScratch(folder: string, ownDisk: Disk): Promise<void> {
   if ((await namesIn(folder)).length > 0) await ownDisk.removeTree(folder);
 }
 
-async function pointsOfApp(config: Config, nas: Nas, name: string): Promise<RestorePoint[]> {
-  const app = config.apps.find((candidate) => candidate.name === name);
-  if (app) return pointsOf(nas.app(name), app.type);
-  throw new Failure("invalid_config", `Cannot find the backups of "${name}": there is no such app in "${config.path}"`);
-}
-
 function carryOutOperation(appRun: AppRun, { request }: RunDescription, config: Config): Promise<Ended> {
   switch (request.operation) {
     case "backup":
@@ -261,38 +257,4 @@ function carryOutOperation(appRun: AppRun, { request }: RunDescription, config: 
         state: appRun.state,
       });
   }
-}
-
-function contextOf(
-  run: RunDescription,
-  app: AppConfig,
-  {
-    tell,
-    ...rest
-  }: Pick<RunContext, "canStop" | "disk" | "step" | "log" | "signal" | "now" | "warn" | "scratch" | "pointsOf"> & {
-    tell: RunnerOptions["tell"];
-  },
-): RunContext {
-  const allowed: readonly string[] = "allow" in run.request ? run.request.allow : [];
-  let last = { phase: "", at: 0 };
-  return {
-    ...rest,
-    app: { name: app.name, type: app.type.type, title: app.type.title },
-    settings: app.settings,
-    run,
-    allows: (override) => allowed.includes(override),
-    progress(phase, doneBytes, totalBytes) {
-      const at = rest.now();
-      const complete = doneBytes !== undefined && doneBytes === totalBytes;
-      if (phase === last.phase && !complete && at - last.at < 200) return;
-      last = { phase, at };
-      tell({
-        type: "progress",
-        at: new Date(at).toISOString(),
-        phase,
-        ...(doneBytes !== undefined && { doneBytes }),
-        ...(totalBytes !== undefined && { totalBytes }),
-      });
-    },
-  };
 }
