@@ -39,15 +39,19 @@ export const rememberedOutage = async () => OutageRow.parse(JSON.parse(await rea
 const ComesBackRow = z.object({ fault: z.string(), when: z.string(), outcome: z.string(), app: z.string() });
 export type ComesBackRow = z.infer<typeof ComesBackRow>;
 
-const comesBackPath = join(folder, "cluster", "rows.json");
+const comesBack = join(folder, "cluster");
 
-export async function rememberComesBack(rows: readonly ComesBackRow[]): Promise<void> {
-  await mkdir(join(comesBackPath, ".."), { recursive: true });
-  await writeFile(comesBackPath, JSON.stringify(rows));
+/** @param suite Which of them: its rows of an earlier time go. */
+export async function rememberComesBack(suite: string, rows: readonly ComesBackRow[]): Promise<void> {
+  await mkdir(comesBack, { recursive: true });
+  await writeFile(join(comesBack, `${suite}.json`), JSON.stringify(rows));
 }
 
-export const rememberedComesBack = async () =>
-  z.array(ComesBackRow).parse(JSON.parse(await readFile(comesBackPath, "utf8")));
+export async function rememberedComesBack(): Promise<ComesBackRow[]> {
+  const names = (await readdir(comesBack)).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(comesBack, name), "utf8")));
+  return texts.flatMap((text) => z.array(ComesBackRow).parse(JSON.parse(text)));
+}
 
 /** Keeps the rows of one suite; those of an earlier time go. */
 export async function rememberRows(rows: readonly CrashRow[]): Promise<void> {

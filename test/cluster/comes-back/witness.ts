@@ -9,7 +9,7 @@ import type { Namespace } from "../namespace.ts";
  * A server that holds its data open, and bears witness when somebody changes it under its feet: it compares what is
  * there with what it found when it started, also while it is ending.
  */
-const witnessing = ({ look, hold, refuses = "/nothing" }: WitnessOptions) => `
+const witnessing = ({ look, hold, refuses = "/nothing", endsAfterSeconds = 0.3 }: WitnessOptions) => `
 cd /lab
 [ ! -e ${refuses} ] || exit 1
 look() { ${look}; }
@@ -17,7 +17,7 @@ set -- ${hold}
 exec 3<"$1" 4>>witness.log
 seen=$(look)
 check() { [ "$(look)" = "$seen" ] || { echo "$seen"; echo became; look; } >>touched; }
-ending() { for i in 1 2 3; do check; sleep 0.1; done; exit 0; }
+ending() { for i in $(seq ${Math.round(endsAfterSeconds * 10)}); do check; sleep 0.1; done; exit 0; }
 trap ending TERM
 touch /tmp/ready
 while :; do echo at work >&4; check; sleep 0.1; done
@@ -30,6 +30,8 @@ export interface WitnessOptions {
   readonly hold: string;
   /** It does not start while there is such a file. */
   readonly refuses?: string;
+  /** How long it takes to end. */
+  readonly endsAfterSeconds?: number;
 }
 
 export interface Witness {
@@ -64,7 +66,7 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
     spec: {
       selector: { matchLabels: labels },
       strategy: { type: "Recreate" },
-      template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 5, containers: [container], volumes } },
+      template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 30, containers: [container], volumes } },
     },
   });
   const live = async () => (await home.get<V1Deployment>("deployment", name)) as V1Deployment;
@@ -87,6 +89,6 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
       ]);
       expect(await readFile(join(folder, "touched"), "utf8").catch(() => ""), "its data was its own").toBe("");
     },
-    remove: async () => void (await home.kubectl("delete", "deployment", name, "--wait=false")),
+    remove: async () => void (await home.kubectl("delete", "deployment", name, "--wait=false", "--ignore-not-found")),
   };
 }
