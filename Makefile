@@ -122,7 +122,7 @@ test-telegram: tools ## send one message, and say what Telegram answered
 retry-parked: tools ## tell the events that were put aside
 	@exec $(CLI) retry-parked
 
-doctor: tools ## check gateway, functions, messages, token, NAS and tools
+doctor: tools ## check gateway, functions, messages, token, NAS and tools; a cluster, too: CONFIG=deploy/keepsake.yaml
 	@exec $(CLI) doctor
 
 help-%: tools FORCE

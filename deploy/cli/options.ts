@@ -10,6 +10,8 @@ export interface Options {
   readonly at?: string;
   readonly to?: string;
   readonly model?: string;
+  /** Path of a keepsake.yaml. */
+  readonly config?: string;
   readonly forSeconds?: number;
   readonly allow: readonly Override[];
   readonly apps: readonly string[];
@@ -20,13 +22,14 @@ export interface Options {
   readonly help: boolean;
 }
 
-export type OptionName = "at" | "to" | "model" | "for" | "everything" | "allow" | "apps" | "yes" | "all";
+export type OptionName = "at" | "to" | "model" | "config" | "for" | "everything" | "allow" | "apps" | "yes" | "all";
 
 /** Every option: what it takes, its environment variable, and what it means. */
 export const optionTable = {
   at: { value: "TIME", variable: "AT", text: "a name from the list, or a local time: the newest at or before it" },
   to: { value: "PLACE", variable: "TO", text: "restore beside production, to look at it first" },
   model: { value: "NAME", variable: "MODEL", text: "Ollama: this model alone, such as llama3.2:1b" },
+  config: { value: "FILE", variable: "CONFIG", text: "the keepsake.yaml of a cluster: what is on it is checked, too" },
   for: { value: "2h", variable: "FOR", text: "how long: minutes, hours or days, such as 30m, 2h, 3d" },
   everything: { value: undefined, variable: "ALL", text: "all files, not only what is due (ALL=1)" },
   allow: { value: "A,B", variable: "ALLOW", text: `overrides, one by one: ${Override.options.join(", ")}` },
@@ -52,6 +55,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv, ta
   };
   const [gateway, tokenFile] = [lookUp("gateway"), lookUp("token-file")];
   const [at, to, model] = [lookUp("at"), lookUp("to"), lookUp("model")];
+  const config = lookUp("config");
   const duration = lookUp("for");
   return {
     names: given.positionals,
@@ -60,6 +64,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv, ta
     ...(at && { at }),
     ...(to && { to }),
     ...(model && { model }),
+    ...(config && { config }),
     ...(duration && { forSeconds: toSeconds(duration) }),
     allow: listOf(lookUp("allow")).map(toOverride),
     apps: listOf(lookUp("apps")),

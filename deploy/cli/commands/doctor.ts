@@ -1,3 +1,4 @@
+import { toFailure } from "../../../shared/failures.ts";
 import { readTypes } from "../apps.ts";
 import {
   type Check,
@@ -17,9 +18,11 @@ import type { Environment } from "../session.ts";
 export const doctor: LocalCommand = {
   name: "doctor",
   names: "none",
-  takes: [],
+  takes: ["config"],
   summary: "check gateway, functions, messages, token, NAS and tools",
-  details: "Changes nothing. Each problem comes with its remedy.",
+  details:
+    "Changes nothing. Each problem comes with its remedy. With CONFIG= the cluster of your kubeconfig is looked at, too:\n" +
+    "its version and clock, the apps' workloads, claims and secrets, policies, accounts and CronJobs.",
   async runHere(environment) {
     const { terminal } = environment;
     let problems = 0;
@@ -29,11 +32,27 @@ export const doctor: LocalCommand = {
       if (remedy) terminal.out(`         ${remedy.replaceAll("\n", "\n         ")}`);
     };
     tell(checkNode(process.versions.node));
+    const { config } = environment.options;
+    if (config !== undefined) await checkTheCluster(config, tell);
     await checkGateway(environment, tell);
     terminal.out(problems === 0 ? "All is well." : `${problems} to look at.`);
     return problems === 0 ? exits.ok : exits.failed;
   },
 };
+
+/** What is on the cluster that the kubeconfig names; stops where nothing further could be learnt. */
+async function checkTheCluster(path: string, tell: (check: Check) => void): Promise<void> {
+  try {
+    // The client library takes its time to load, and is of no use elsewhere.
+    const { checkCluster, functionNames, readSite } = await import("../../cluster/doctor.ts");
+    const { connect } = await import("../../../shared/cluster/client.ts");
+    const site = await readSite(path);
+    for await (const check of checkCluster(connect(), site, await functionNames())) tell(check);
+  } catch (error) {
+    const { message, hint } = toFailure(error);
+    tell({ what: "cluster", ok: false, found: message, ...(hint !== undefined && { remedy: hint }) });
+  }
+}
 
 /** All that a gateway has to do with; stops where nothing further could be learnt. */
 async function checkGateway({ options, clone, home }: Environment, tell: (check: Check) => void): Promise<void> {

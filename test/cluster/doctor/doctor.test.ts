@@ -1,0 +1,127 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { checkClock } from "../../../deploy/cluster/check-cluster.ts";
+import { checkCluster, functionNames, readSite } from "../../../deploy/cluster/doctor.ts";
+import { connect } from "../../../shared/cluster/client.ts";
+import { tempFolder } from "../../../shared/testing.ts";
+import { joinCluster } from "../join.ts";
+import { install } from "../policies/install.ts";
+
+const cluster = await joinCluster();
+const { site, functions, games, databases } = await install(cluster);
+const api = connect(cluster.config());
+
+/** What the doctor says, by what it says it of. */
+async function examined(): Promise<Map<string, { ok: boolean; found: string; remedy?: string }>> {
+  const found = new Map();
+  for await (const { what, ...rest } of checkCluster(api, site, ["backup-sdtd"])) {
+    const before = found.get(what);
+    found.set(what, before && !before.ok ? before : rest);
+  }
+  return found;
+}
+
+const deployment = (name: string, spec: object, kind = "Deployment", labels = {}) => ({
+  apiVersion: "apps/v1",
+  kind,
+  metadata: { name, labels },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name } },
+      spec: { containers: [{ name: "main", image: "example.org/none:1" }], ...spec },
+    },
+  },
+});
+
+test("the doctor names what a cluster lacks, with the remedy, and is content once it is there", async () => {
+  const sick = await examined();
+  expect(sick.get("Kubernetes")).toMatchObject({ ok: true });
+  expect(sick.get("clock")).toMatchObject({ ok: true });
+  expect(sick.get("sdtd: workload")).toMatchObject({
+    ok: false,
+    found: expect.stringContaining('Deployment "sdtd-7dtd"'),
+    remedy: expect.stringContaining("apps.sdtd.kubernetes.workload"),
+  });
+  expect(sick.get("sdtd: claim")).toMatchObject({ ok: false, found: '"sdtd-7dtd-gamefiles" is not there' });
+  expect(sick.get("functions")).toMatchObject({ ok: false, found: expect.stringContaining("keepsake-config") });
+  for (const what of ["policies", "accounts and roles", "CronJobs", "settings and network policies"])
+    expect(sick.get(what), what).toMatchObject({ ok: expect.any(Boolean) });
+  expect(sick.get("policies")).toMatchObject({ ok: true });
+  expect(sick.get("sdtd: a run can be started")).toMatchObject({ ok: true });
+
+  // What there is to mend, mended.
+  for (const secret of ["keepsake-config", "keepsake-token"])
+    await functions.kubectl("create", "secret", "generic", secret, `--from-literal=${secret}=x`);
+  await games.kubectl("create", "secret", "generic", "sdtd-telnet", "--from-literal=password=x");
+  await databases.kubectl("create", "secret", "generic", "postgresql", "--from-literal=postgres-password=x");
+  for (const { name, kubernetes } of site.apps)
+    if (kubernetes.claim !== undefined) {
+      const volume = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } };
+      const claim = {
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        metadata: { name: kubernetes.claim },
+        spec: volume,
+      };
+      await (name === "postgresql" ? databases : games).apply(claim);
+    }
+  await games.apply(deployment("sdtd-7dtd", {}));
+  await games.apply(deployment("webui", {}, "StatefulSet", { app: "webui" }));
+  const well = await examined();
+  expect([...well].filter(([, { ok }]) => !ok)).toEqual([]);
+});
+
+test("the doctor sees a policy that is gone, a CronJob that was changed, other node rules, and an app at zero", async () => {
+  const name = `keepsake-workloads-${functions.name}`;
+  await cluster.kubectl("delete", "validatingadmissionpolicy", name);
+  await games.kubectl("patch", "cronjob", "keepsake-sdtd", "--type=merge", '--patch={"spec":{"suspend":false}}');
+  await games.kubectl("scale", "deployment", "sdtd-7dtd", "--replicas=0");
+  await games.apply(deployment("webui", { nodeSelector: { disk: "fast" } }, "StatefulSet", { app: "webui" }));
+  const sick = await examined();
+  expect(sick.get("policies")).toMatchObject({
+    ok: false,
+    found: `ValidatingAdmissionPolicy ${name} is not there`,
+    remedy: expect.stringContaining("kubectl apply"),
+  });
+  expect(sick.get("CronJobs")).toMatchObject({ ok: false, found: expect.stringContaining("keepsake-sdtd is another") });
+  expect(sick.get("sdtd: workload")).toMatchObject({
+    ok: false,
+    found: expect.stringContaining("nobody has started it"),
+  });
+  expect(sick.get("open-webui: node rules")).toMatchObject({
+    ok: false,
+    found: expect.stringContaining("lacks the node selector disk=fast"),
+  });
+});
+
+test("the doctor changes nothing", async () => {
+  const all = () =>
+    cluster.kubectl("get", "cronjobs,roles,configmaps,networkpolicies,jobs,leases", "-n", games.name, "-o", "json");
+  const versions = async () =>
+    JSON.parse(await all()).items.map((item: { metadata: { name: string; resourceVersion: string } }) => [
+      item.metadata.name,
+      item.metadata.resourceVersion,
+    ]);
+  const before = await versions();
+  await examined();
+  expect(await versions()).toEqual(before);
+});
+
+test("checkClock() compares the clocks", async () => {
+  expect(await checkClock(api, () => Date.now() + 3_600_000)).toMatchObject({
+    ok: false,
+    found: expect.stringMatching(/^the cluster's is 3[56]\d\d s from this machine's$/),
+  });
+});
+
+test("a keepsake.yaml that is no cluster's is refused", async () => {
+  const path = new URL("../../../deploy/keepsake.yaml", import.meta.url).pathname;
+  expect((await readSite(path)).text).toBe(await readFile(path, "utf8"));
+  expect(await functionNames()).toHaveLength(15);
+  const local = join(await tempFolder(), "keepsake.yaml");
+  await writeFile(local, "nas: ./nas\n");
+  await expect(readSite(local)).rejects.toMatchObject({ code: "invalid_config" });
+});
