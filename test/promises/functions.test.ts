@@ -92,8 +92,13 @@ test("while a restore runs, the same request joins it, another one gets 409 with
     running: { runId: first.id, operation: "restore", startedBy: "make on kitchen-mac" },
   });
   await server.go();
-  const done = await post("restore-factorio", {});
-  expect(RunView.parse(await done.json())).toMatchObject({ id: first.id, status: "restored" });
+  // Not by another POST: once it has ended, that would be a new run.
+  const { fetch } = await open("restore-factorio");
+  const look = async () => {
+    const request = new Request(`http://gateway/runs/${first.id}`, { headers: { accept: "application/json" } });
+    return RunView.parse(await (await fetch(request)).json()).status;
+  };
+  await expect.poll(look, { timeout: 60_000 }).toBe("restored");
 });
 
 test("DELETE cancels a restore: the old data stays, the server comes back", async () => {
