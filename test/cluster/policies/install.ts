@@ -49,7 +49,12 @@ apps:
   // What belongs to no namespace goes with none.
   const ofCluster = items.filter(({ metadata }) => !metadata.namespace);
   afterAll(() =>
-    cluster.kubectl("delete", "--wait=false", "--ignore-not-found", ...ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`)),
+    cluster.kubectl(
+      "delete",
+      "--wait=false",
+      "--ignore-not-found",
+      ...ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`),
+    ),
   );
   const as = async (namespace: Namespace, account: string) => apiOf(await namespace.kubeconfigOf(account));
   const installed = {
