@@ -125,9 +125,15 @@ retry-parked: tools ## tell the events that were put aside
 doctor: tools ## check gateway, functions, messages, token, NAS and tools; a cluster, too: CONFIG=deploy/keepsake.yaml
 	@exec $(CLI) doctor
 
+deploy: tools ## bring Keepsake onto the cluster of your kubeconfig: CONFIG=deploy/keepsake.yaml [YES=]
+	@exec $(CLI) deploy
+
+undeploy: tools ## take it away again; the NAS and the apps stay: CONFIG= [YES=]
+	@exec $(CLI) undeploy
+
 help-%: tools FORCE
 	@exec $(CLI) help '$*'
 
 # A file that happens to be called backup-factorio must not make its target up to date.
 FORCE:
-.PHONY: help setup setup-test setup-e2e tools demo up test e2e test-crash test-memory bench check init-nas manifests backup-all restore-all adopt status test-telegram retry-parked doctor FORCE
+.PHONY: help setup setup-test setup-e2e tools demo up test e2e test-crash test-memory bench check init-nas manifests backup-all restore-all adopt status test-telegram retry-parked doctor deploy undeploy FORCE

@@ -39,7 +39,10 @@ export async function namedApp({ client, types, options }: Session): Promise<App
 }
 
 /** Whether the user wants it: `YES=1`, or an answer on the terminal. */
-export async function confirm({ options, terminal }: Session, question: string): Promise<boolean> {
+export async function confirm(
+  { options, terminal }: Pick<Session, "options" | "terminal">,
+  question: string,
+): Promise<boolean> {
   if (options.yes) return true;
   const answer = await terminal.ask(`${question} [y/N] `);
   if (/^y(es)?$/i.test(answer)) return true;
@@ -48,7 +51,7 @@ export async function confirm({ options, terminal }: Session, question: string):
 }
 
 /** Nobody can be asked and nobody said yes: told before anything is looked up. */
-export function requireAnswerable({ options, terminal }: Session, action: string): void {
+export function requireAnswerable({ options, terminal }: Pick<Session, "options" | "terminal">, action: string): void {
   if (options.yes || terminal.interactive) return;
   throw new CliError(exits.failed, `Cannot ${action} without asking: there is no terminal to ask on`, {
     hint: "In a script, say that it may: YES=1",

@@ -48,6 +48,41 @@ export async function compareApplied(cluster: Cluster, manifests: readonly Manif
   return found;
 }
 
+/** Applies objects on the server, in their order; fields that others have set otherwise become Keepsake's. */
+export async function applyAll(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
+  for (const manifest of manifests) {
+    const path = `${pathOf(manifest)}?force=true&fieldManager=${fieldManager}&fieldValidation=Strict`;
+    await ask(`apply ${manifest.kind} "${manifest.metadata.name}"`, () =>
+      request(cluster, HttpMethod.PATCH, path, manifest),
+    );
+  }
+}
+
+/** Those of the objects that are on the cluster, in their order. */
+export async function findThere(cluster: Cluster, manifests: readonly Manifest[]): Promise<Manifest[]> {
+  const there: Manifest[] = [];
+  for (const manifest of manifests) {
+    const live = await ask(`look at ${manifest.kind} "${manifest.metadata.name}"`, () =>
+      request(cluster, HttpMethod.GET, pathOf(manifest)).catch((error) => {
+        if (!isNotFound(error)) throw error;
+      }),
+    );
+    if (live) there.push(manifest);
+  }
+  return there;
+}
+
+/** Removes objects, in their order; what is gone already is no failure. */
+export async function removeAll(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
+  for (const manifest of manifests) {
+    await ask(`remove ${manifest.kind} "${manifest.metadata.name}"`, () =>
+      request(cluster, HttpMethod.DELETE, pathOf(manifest)).catch((error) => {
+        if (!isNotFound(error)) throw error;
+      }),
+    );
+  }
+}
+
 type Json = Readonly<Record<string, unknown>> & { readonly metadata?: Readonly<Record<string, unknown>> };
 
 /** All of an object but what the server counts and remembers of it. */

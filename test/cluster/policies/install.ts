@@ -87,6 +87,12 @@ const staying = [
   }),
 ];
 
+/** Applies it: for who installs and removes Keepsake's own policies. */
+export async function keepWatching(cluster: Cluster): Promise<void> {
+  const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items: staying });
+  await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--filename=-");
+}
+
 /** The API server takes a moment to know a policy, and meanwhile lets through what it would refuse. */
 async function inForce({ games, functions, admin, asFunctions, asRunOfGames }: Installed): Promise<void> {
   const metadata = { name: "other" };

@@ -1,0 +1,122 @@
+import { ask, isNotFound } from "../../shared/cluster/ask.ts";
+import type { Cluster } from "../../shared/cluster/client.ts";
+import { listWorkloads } from "../../shared/cluster/live-workload.ts";
+import { Failure } from "../../shared/failures.ts";
+import { count } from "../../shared/words.ts";
+import { manifestsOf } from "../manifests/manifests.ts";
+import { type NodeRules, nodeRulesOf } from "../manifests/node-rules.ts";
+import { appNamespaces, type Site } from "../manifests/site.ts";
+import { applyAll, compareApplied } from "./applied.ts";
+import { findIncumbents, suspend } from "./incumbent.ts";
+import { configSecret, keepToken } from "./secrets.ts";
+
+export interface Deployment {
+  readonly cluster: Cluster;
+  readonly site: Site;
+  readonly functionNames: readonly string[];
+  /** Where the token is kept for `make` on this machine. */
+  readonly tokenPath: string;
+  readonly say: (line: string) => void;
+  readonly confirm: (question: string) => Promise<boolean>;
+}
+
+/**
+ * Brings everything of Keepsake but its functions onto a cluster, in order: policies before accounts, the settings as
+ * the functions' secret, the token. A second time there is nothing to do. Touches no app, and nothing on the NAS.
+ * @returns Whether it was done; false when somebody said no.
+ * @throws {Failure} `target_invalid` while something is in the way.
+ */
+export async function deploy({ cluster, site, functionNames, tokenPath, say, confirm }: Deployment): Promise<boolean> {
+  const { config, cluster: where } = site;
+  say(`Cluster: ${cluster.config.getCurrentCluster()?.server} (context ${cluster.config.getCurrentContext()})`);
+  say(`NAS: ${config.nasExport.server}:${config.nasExport.path}`);
+  say(`Functions in ${where.functionNamespace}; apps: ${site.apps.map(({ name }) => name).join(", ")}`);
+  await requireNamespaces(cluster, site);
+  if (!(await clearIncumbents({ cluster, site, say, confirm }))) return false;
+  const rules = await liveNodeRules(cluster, site, say);
+  const manifests = [
+    ...[...manifestsOf(site, { functionNames, nodeRules: rules }).values()].flat(),
+    configSecret(site),
+  ];
+  const todo = (await compareApplied(cluster, manifests)).filter(({ state }) => state !== "same");
+  const refused = todo.find(({ state }) => state === "refused");
+  if (refused) {
+    const { kind, metadata } = refused.manifest;
+    throw new Failure("target_invalid", `Cannot deploy: the API refuses ${kind} "${metadata.name}": ${refused.why}`);
+  }
+  if (todo.length === 0) say(`All ${manifests.length} objects are as the settings have them`);
+  else {
+    const kinds = [...Map.groupBy(todo, ({ manifest }) => manifest.kind)].map(([kind, all]) => `${all.length} ${kind}`);
+    say(`To be applied: ${kinds.join(", ")}`);
+    if (!(await confirm(`Apply ${count(todo.length, "object")}?`))) return false;
+    await applyAll(
+      cluster,
+      todo.map(({ manifest }) => manifest),
+    );
+    say(`Applied ${count(todo.length, "object")}`);
+  }
+  for (const line of await keepToken(cluster, site, tokenPath)) say(line);
+  return true;
+}
+
+/** Keepsake makes none: an app's own namespace comes with the app, the functions' with OpenFaaS. */
+async function requireNamespaces(cluster: Cluster, site: Site): Promise<void> {
+  const wanted = [site.cluster.functionNamespace, site.cluster.openfaasNamespace, ...appNamespaces(site)];
+  const missing: string[] = [];
+  for (const name of wanted) {
+    const found = await ask(`look at namespace "${name}"`, () =>
+      cluster.core.readNamespace({ name }).catch((error) => {
+        if (!isNotFound(error)) throw error;
+      }),
+    );
+    if (!found) missing.push(name);
+  }
+  if (missing.length === 0) return;
+  throw new Failure("target_invalid", `Cannot deploy: the namespaces ${missing.join(", ")} are not there`, {
+    hint: "Install what they are of, or say in keepsake.yaml where it is; leave apps that you do not have out of `apps`.",
+  });
+}
+
+/** @returns Whether nothing writes to the export any more. */
+async function clearIncumbents({
+  cluster,
+  site,
+  say,
+  confirm,
+}: Pick<Deployment, "cluster" | "site" | "say" | "confirm">) {
+  const found = await findIncumbents(cluster, site);
+  const jobs = found.filter(({ kind }) => kind === "Job");
+  if (jobs.length > 0) {
+    const names = jobs.map(({ namespace, name }) => `${namespace}/${name}`).join(", ");
+    throw new Failure("target_invalid", `Cannot deploy: ${names} is at work, and writes to the NAS`, {
+      hint: "Wait until it has ended: what it copies would take the place of what Keepsake has published.",
+    });
+  }
+  if (found.length === 0) return true;
+  say("These CronJobs write to the NAS, and would write over what Keepsake publishes:");
+  for (const { namespace, name } of found) say(`  ${namespace}/${name}`);
+  if (!(await confirm("Suspend them?"))) return false;
+  for (const one of found) say(`Suspended ${one.namespace}/${one.name}. To undo it: ${await suspend(cluster, one)}`);
+  return true;
+}
+
+/** By app, from the workload that is there; an app at zero is told of. */
+async function liveNodeRules(
+  cluster: Cluster,
+  site: Site,
+  say: (line: string) => void,
+): Promise<Map<string, NodeRules>> {
+  const rules = new Map<string, NodeRules>();
+  for (const { name, kubernetes } of site.apps) {
+    const { namespace, workload } = kubernetes;
+    if (!workload) continue;
+    const [live, ...others] = await listWorkloads(cluster, { namespace, workload }, 10_000);
+    if (!live || others.length > 0) {
+      say(`${name}: its workload was not found, so its node rules are those of the settings`);
+      continue;
+    }
+    if (live.replicas === 0) say(`${name}: ${live.kind} "${live.name}" has zero replicas; it is left so`);
+    rules.set(name, nodeRulesOf(live.template.spec ?? {}));
+  }
+  return rules;
+}
