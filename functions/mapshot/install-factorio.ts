@@ -27,12 +27,12 @@ export async function installFactorio(
     .at(-1);
   const mark = join(into, markName);
   if (newest === undefined) {
-    if (await isThere(join(into, "bin/x64/factorio"))) return;
+    if (await isThere(join(into, "bin/x64/factorio"))) return listMods(disk, into);
     throw new Failure("tool_missing", `Cannot render: Factorio is wanted in "${into}", is not there`, {
       hint: `Put its installer, the full game for Linux with Space Age, on the NAS: "${join(from, "factorio-space-age_linux_….tar.xz")}".`,
     });
   }
-  if ((await readFile(mark, "utf8").catch(() => "")).trim() === newest) return;
+  if ((await readFile(mark, "utf8").catch(() => "")).trim() === newest) return listMods(disk, into);
   progress("unpacking Factorio");
   const fresh = temporaryFor(into);
   await disk.makeDir(fresh);
@@ -48,6 +48,19 @@ export async function installFactorio(
   } finally {
     await disk.removeTree(fresh);
   }
+  await listMods(disk, into);
+}
+
+/**
+ * Mapshot wants a list of mods beside Factorio, which Factorio itself writes when it is first started. It renders with
+ * those that are enabled there, not with the save's: a list that somebody has written stays.
+ */
+async function listMods(disk: RunContext["disk"], into: string): Promise<void> {
+  const path = join(into, "mods/mod-list.json");
+  if (await isThere(path)) return;
+  const mods = ["base", "elevated-rails", "quality", "space-age"].map((name) => ({ name, enabled: true }));
+  await disk.makeDir(join(into, "mods"));
+  await disk.replace(path, `${JSON.stringify({ mods }, null, 2)}\n`);
 }
 
 /** tar leaves out what would lead out of the folder, and xz knows damage by its checksums. */

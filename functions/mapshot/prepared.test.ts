@@ -52,6 +52,8 @@ test("prepareRender() lays out the save and Factorio, and takePrepared() takes w
   await prepareRender(ctx);
   expect(await readFile(join(work, "latest.zip"), "utf8")).toBe("a save");
   expect(await readdir(join(factorio, "bin/x64"))).toEqual(["factorio"]);
+  const { mods } = JSON.parse(await readFile(join(factorio, "mods/mod-list.json"), "utf8"));
+  expect(mods).toContainEqual({ name: "space-age", enabled: true });
   await renderer();
   await page(renders);
   expect(await take()).toEqual({ pointId: "20251219-180000", sha256: file.sha256 });
@@ -62,6 +64,7 @@ test("prepareRender() lays out nothing for a save that was rendered, and unpacks
   const { ctx, factorio, work, renders, file, renderer, take } = await lab(good);
   await prepareRender(ctx);
   await writeFile(join(factorio, "bin/x64/mine"), "kept");
+  await writeFile(join(factorio, "mods/mod-list.json"), "mine");
   await page(renders);
   await recordRendered(ctx, "5f60503a", { pointId: "20251219-180000", sha256: file.sha256 }, good);
   await rm(work, { recursive: true });
@@ -73,6 +76,7 @@ test("prepareRender() lays out nothing for a save that was rendered, and unpacks
   await rm(join(renders, ".keepsake"), { recursive: true });
   await prepareRender(ctx);
   expect(await readFile(join(factorio, "bin/x64/mine"), "utf8")).toBe("kept");
+  expect(await readFile(join(factorio, "mods/mod-list.json"), "utf8")).toBe("mine");
 });
 
 test.each([
