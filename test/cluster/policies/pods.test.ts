@@ -69,7 +69,7 @@ test.concurrent("a drill has an empty server of the companion's image beside it,
     "postgresql",
     "drill",
     servers,
-    `psql -h $KEEPSAKE_DRILL_SERVER -U keepsake_drill -d postgres -Atc 'SELECT usename, usesuper FROM pg_user'
+    `psql -h $KEEPSAKE_COMPANION -U keepsake_drill -d postgres -Atc 'SELECT usename, usesuper FROM pg_user'
      psql -h 127.0.0.1 -U keepsake_drill -d postgres -c 'SELECT 1' >/dev/null 2>&1 || echo no network; id -u`,
   );
   expect(log.trim().split("\n")).toEqual(["keepsake_drill|t", "no network", "1000"]);
