@@ -103,15 +103,14 @@ function sources({ cluster }: Site, { service: name, annotations }: Deployment):
   return [object(["sources.knative.dev/v1", "PingSource"], name, cluster.functionNamespace, { spec })];
 }
 
-/** Everything that the broker has wakes notify, which looks for itself; a render wakes the cleanup. */
+/** Who is bound to an event is called for it. */
 function triggers({ cluster: { functionNamespace } }: Site, stack: readonly Deployment[]): Manifest[] {
   const woken = stack.filter(({ annotations }) => annotations?.topic && annotations.topic !== "cron-function");
   return [
     object(["eventing.knative.dev/v1", "Broker"], broker, functionNamespace, {}),
     ...woken.map(({ service: name, annotations }) => {
-      const subjects = annotations?.topic?.split(",") ?? [];
-      const filter = subjects.length === 1 && { filter: { attributes: { type: `keepsake.${subjects[0]}.v1` } } };
-      const spec = { broker, ...filter, subscriber: serviceOf(name) };
+      const filter = { attributes: { type: `keepsake.${annotations?.topic}.v1` } };
+      const spec = { broker, filter, subscriber: serviceOf(name) };
       return object(["eventing.knative.dev/v1", "Trigger"], name, functionNamespace, { spec });
     }),
   ];

@@ -5,14 +5,13 @@ import { subjects } from "../../events/event.ts";
 import { loadStackFile } from "../../shared/stack/stack-file.ts";
 
 const stack = await loadStackFile(join(import.meta.dirname, "../../stack.yml"), {});
-const topics = new Map(stack.map(({ service, annotations }) => [service, annotations?.topic?.split(",") ?? []]));
+const topics = new Map(stack.map(({ service, annotations }) => [service, annotations?.topic]));
 
-test("stack.yml binds functions to subjects that there are, spelt as the connector wants them", () => {
-  const known: string[] = [...Object.values(subjects), "cron-function"];
-  for (const [service, wanted] of topics) expect(known, service).toEqual(expect.arrayContaining(wanted));
-  expect(topics.get("cleanup-mapshot")).toEqual(["mapshot.rendered"]);
-  const told = Object.values(subjects).filter((subject) => subject.startsWith("backups."));
-  expect(topics.get("notify")?.toSorted()).toEqual(told.toSorted());
+test("stack.yml binds a function to one subject that there is: faas-netes refuses a list (buildAnnotations, CE)", () => {
+  const known: (string | undefined)[] = [undefined, ...Object.values(subjects), "cron-function"];
+  for (const [service, wanted] of topics) expect(known, service).toContain(wanted);
+  expect(topics.get("cleanup-mapshot")).toBe("mapshot.rendered");
+  expect(topics.get("notify")).toBe("backups.completed");
 });
 
 test("the README lists every subject", async () => {
