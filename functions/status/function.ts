@@ -37,7 +37,10 @@ export async function loadStatus({
     (await readFile(join(config.secrets, tokenSecret), "utf8").catch(() => "")).trim() || undefined;
   const url = () => natsUrlOf(config, natsUrl || process.env.NATS_URL);
   const gateway = gatewayAt(
-    gatewayUrl || process.env.KEEPSAKE_GATEWAY || process.env.OPENFAAS_URL || "http://gateway.openfaas:8080",
+    gatewayUrl ||
+      process.env.KEEPSAKE_GATEWAY ||
+      process.env.OPENFAAS_URL ||
+      `http://gateway.${config.cluster?.openfaasNamespace ?? "openfaas"}:8080`,
   );
   const stackFile = settings.stackFile ?? join(import.meta.dirname, "../../stack.yml");
   const watch = new Watch({

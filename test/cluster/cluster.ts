@@ -8,6 +8,7 @@ import { kubeconfig as kubeconfigText } from "./machine/keys.ts";
 import { type ProgramName, programNames } from "./machine/programs.ts";
 import { type About, nodeName, placesOf } from "./machine/run.ts";
 import { Namespace } from "./namespace.ts";
+import { openPassage, type Passage } from "./passage.ts";
 
 /** One that runs, by its folder. */
 export async function openCluster(folder: string): Promise<Cluster> {
@@ -68,6 +69,11 @@ export class Cluster {
   inside(program: string, ...args: string[]): Promise<string> {
     const namespaces = ["--target", String(this.#about.pid), "--mount", "--net", "--pid", "--uts"];
     return command("nsenter", [...namespaces, "--", program, ...args]);
+  }
+
+  /** Ways into its network, and out of it. */
+  passage(): Promise<Passage> {
+    return openPassage(this.#about.pid);
   }
 
   /** A fresh one, named after `purpose`; usable when this returns. */

@@ -55,13 +55,15 @@ export class Namespace {
   }
 
   /**
-   * Waits until `kubectl wait --for=<condition>` agrees, such as "condition=complete" of "job/x", "delete" of "pod/y".
+   * Waits until `kubectl wait --for=<condition>` agrees, such as "condition=complete" of "job/x", "delete" of "pods --all".
    * @throws {Error} After `timeoutMs`, with what happened in the namespace.
    */
   async until(what: string, condition: string, timeoutMs = 60_000): Promise<void> {
-    await this.kubectl("wait", what, `--for=${condition}`, `--timeout=${timeoutMs}ms`).catch(async (cause: Error) => {
-      throw new Error(`${cause.message}\n${await this.report()}`, { cause });
-    });
+    await this.kubectl("wait", ...what.split(" "), `--for=${condition}`, `--timeout=${timeoutMs}ms`).catch(
+      async (cause: Error) => {
+        throw new Error(`${cause.message}\n${await this.report()}`, { cause });
+      },
+    );
   }
 
   /** What a pod, or the pod of "job/x", has printed up to now. */

@@ -42,6 +42,8 @@ export interface Witness {
   isUp(): Promise<boolean>;
   /** It is up as before, nobody remembers a stop, and nobody has touched its data while it ran. */
   expectBack(): Promise<void>;
+  /** Lets something happen to its data, and starts it again; whether it comes up with that is its own business. */
+  meanwhileDown(what: () => Promise<void>): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -88,6 +90,12 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
         "keepsake.dev/stopped",
       ]);
       expect(await readFile(join(folder, "touched"), "utf8").catch(() => ""), "its data was its own").toBe("");
+    },
+    async meanwhileDown(what) {
+      await home.kubectl("scale", `deployment/${name}`, "--replicas=0");
+      await home.kubectl("wait", "pods", `--selector=game=${name}`, "--for=delete", "--timeout=60s");
+      await what();
+      await home.kubectl("scale", `deployment/${name}`, "--replicas=1");
     },
     remove: async () => void (await home.kubectl("delete", "deployment", name, "--wait=false", "--ignore-not-found")),
   };

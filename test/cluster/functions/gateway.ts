@@ -1,0 +1,72 @@
+import type { V1DeploymentList, V1ServiceList } from "@kubernetes/client-node";
+import type { FetchHandler } from "../../../deploy/local/gateway/call-function.ts";
+import { createGateway, type Gateway } from "../../../deploy/local/gateway/gateway.ts";
+import { silentLog } from "../../../shared/testing.ts";
+import type { Namespace } from "../namespace.ts";
+import type { Passage } from "../passage.ts";
+
+export interface ClusterGateway extends Gateway {
+  readonly url: string;
+}
+
+/**
+ * The gateway before the functions of a cluster, in the place of OpenFaaS's: on this machine, with a way to the Service of each
+ * function that is there, and known in the cluster as `gateway` of the namespace of OpenFaaS.
+ */
+export async function gatewayOf(
+  passage: Passage,
+  { functions, openfaas, password }: { functions: Namespace; openfaas: Namespace; password: string },
+): Promise<ClusterGateway> {
+  const [deployments, services] = await Promise.all([
+    list<V1DeploymentList>(functions, "deployments"),
+    list<V1ServiceList>(functions, "services"),
+  ]);
+  const handlers = new Map<string, FetchHandler>();
+  for (const { metadata, spec } of services.items)
+    handlers.set(metadata?.name ?? "", callOf(await passage.into(spec?.clusterIP ?? "", 8080)));
+  const gateway = createGateway({
+    functions: handlers,
+    // As they stand in the cluster, with what is written on them.
+    stack: deployments.items.map(({ metadata, spec }) => ({
+      service: metadata?.name ?? "",
+      image: spec?.template.spec?.containers[0]?.image ?? "",
+      annotations: metadata?.annotations ?? {},
+    })),
+    port: 0,
+    auth: { user: "admin", password },
+    log: silentLog,
+  });
+  const url = await gateway.start();
+  await openfaas.apply(serviceTo(await passage.out(Number(new URL(url).port))));
+  return { ...gateway, url };
+}
+
+const list = async <T>(home: Namespace, what: string): Promise<T> =>
+  JSON.parse(await home.kubectl("get", what, "--output=json")) as T;
+
+/** Passes a call on to a Service, as it is. */
+const callOf =
+  (port: number): FetchHandler =>
+  ({ url, method, headers, body, signal }) => {
+    const { pathname, search } = new URL(url);
+    const init = { method, headers, body, signal, redirect: "manual", duplex: "half" };
+    return fetch(`http://127.0.0.1:${port}${pathname}${search}`, init as RequestInit);
+  };
+
+/** A Service of what is in no pod. */
+const serviceTo = ({ host, port }: { host: string; port: number }) => [
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "gateway" },
+    spec: { ports: [{ name: "http", port: 8080, targetPort: port }] },
+  },
+  {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "gateway", labels: { "kubernetes.io/service-name": "gateway" } },
+    addressType: "IPv4",
+    ports: [{ name: "http", port, protocol: "TCP" }],
+    endpoints: [{ addresses: [host] }],
+  },
+];
