@@ -83,6 +83,9 @@ export async function removeAll(cluster: Cluster, manifests: readonly Manifest[]
   }
 }
 
+/** Whatever the API has at a path. */
+export const read = (cluster: Cluster, path: string): Promise<unknown> => request(cluster, HttpMethod.GET, path);
+
 type Json = Readonly<Record<string, unknown>> & { readonly metadata?: Readonly<Record<string, unknown>> };
 
 /** All of an object but what the server counts and remembers of it. */

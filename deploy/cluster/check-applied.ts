@@ -23,8 +23,8 @@ export function checkApplied(applied: readonly Applied[]): Check[] {
     const remedy = refused
       ? `The API refuses ${nameOf(refused.manifest)}: ${refused.why}`
       : what === "policies"
-        ? "A policy that is not there refuses nothing. Apply them: kubectl apply --server-side -k deploy/kustomize"
-        : "Apply them: kubectl apply --server-side -k deploy/kustomize (make manifests makes it of your settings)";
+        ? "A policy that is not there refuses nothing. To have them applied: make deploy CONFIG=…"
+        : "To have them applied: make deploy CONFIG=…";
     return { what, ok: false, found: found.slice(0, 3).join(", ") + more, remedy };
   });
 }

@@ -45,7 +45,8 @@ async function checkWorkload(cluster: Cluster, { name, kubernetes }: ClusterApp)
       checks.push({ what, ok: false, found: `${said}: a run has stopped it`, remedy });
     } else checks.push({ what, ok: true, found: said });
     if (lacks.length > 0) {
-      const remedy = "Put the app's node rules into its kubernetes settings, make manifests, and apply them.";
+      const remedy =
+        "A claim that is not bound yet would be born elsewhere. To take over the app's: make deploy CONFIG=…";
       checks.push({ what: `${name}: node rules`, ok: false, found: `its CronJob ${lacks.join("; ")}`, remedy });
     }
     return checks;
@@ -107,19 +108,27 @@ async function checkSecrets(cluster: Cluster, { name, kubernetes }: ClusterApp):
   return checks;
 }
 
-/** Whether a secret is there, with these keys. Nobody sees what is in it. */
+/** Whether a secret is there, with these keys. Nobody sees what is in it, but that there is something, if there has to be. */
 export async function checkSecret(
   cluster: Cluster,
-  { what, namespace, secret, keys }: { what: string; namespace: string; secret: string; keys: readonly string[] },
+  { what, namespace, secret, keys, mayBeEmpty = false }: SecretShape,
 ): Promise<Check> {
   const live = await found(cluster, `look at the secret "${secret}"`, () =>
     cluster.core.readNamespacedSecret({ name: secret, namespace }),
   );
-  const lacking = keys.find((key) => !live?.data?.[key]);
+  const lacking = keys.find((key) => !(mayBeEmpty ? live?.data?.[key] !== undefined : live?.data?.[key]));
   if (live && lacking === undefined) return { what, ok: true, found: `the secret "${secret}" in "${namespace}"` };
   const why = live ? `has no "${lacking}"` : "is not there";
   const remedy = "deploy/secrets has the shapes of all secrets.";
   return { what, ok: false, found: `the secret "${secret}" in "${namespace}" ${why}`, remedy };
+}
+
+interface SecretShape {
+  readonly what: string;
+  readonly namespace: string;
+  readonly secret: string;
+  readonly keys: readonly string[];
+  readonly mayBeEmpty?: boolean;
 }
 
 /** undefined when it is not there. */

@@ -20,7 +20,7 @@ export async function checkVersion({ config }: Cluster): Promise<Check> {
     return { what: "Kubernetes", ok: false, found, remedy };
   }
   if (number >= withExport) return { what: "Kubernetes", ok: true, found };
-  const remedy = `Before 1.${withExport} nothing gives the functions the export by itself: docs/cluster.md says what does.`;
+  const remedy = `Before 1.${withExport} nothing gives the functions the export by itself: make deploy does, after each faas-cli deploy.`;
   return { what: "Kubernetes", ok: true, found, remedy };
 }
 
@@ -69,7 +69,7 @@ export async function checkHonestJob(cluster: Cluster, site: Site, app: ClusterA
     // The API server of 1.36 stops looking at CronJobs for good when the last policy about them was removed.
     const remedy = /no params found/.test(why)
       ? "Restart the API server once (k3s: systemctl restart k3s): it has stopped looking at CronJobs, see docs/cluster.md."
-      : "See what stands above; kubectl apply --server-side -k deploy/kustomize applies what is missing.";
+      : "See what stands above; make deploy CONFIG=… applies what is missing.";
     return { what, ok: false, found: why, remedy };
   }
 }

@@ -1,19 +1,20 @@
 import { ask, isNotFound } from "../../shared/cluster/ask.ts";
 import type { Cluster } from "../../shared/cluster/client.ts";
-import { listWorkloads } from "../../shared/cluster/live-workload.ts";
 import { Failure } from "../../shared/failures.ts";
 import { count } from "../../shared/words.ts";
-import { manifestsOf } from "../manifests/manifests.ts";
-import { type NodeRules, nodeRulesOf } from "../manifests/node-rules.ts";
 import { appNamespaces, type Site } from "../manifests/site.ts";
 import { applyAll, compareApplied } from "./applied.ts";
-import { findIncumbents, suspend } from "./incumbent.ts";
-import { configSecret, keepToken } from "./secrets.ts";
+import { checkSecret } from "./check-apps.ts";
+import { findIncumbents, type Incumbent, suspend } from "./incumbent.ts";
+import { configSecret, keepToken, ownSecrets } from "./secrets.ts";
+import { wantedOn } from "./wanted.ts";
 
 export interface Deployment {
   readonly cluster: Cluster;
   readonly site: Site;
   readonly functionNames: readonly string[];
+  /** Of the functions: OpenFaaS refuses those that name one which is not there. */
+  readonly secretNames: readonly string[];
   /** Where the token is kept for `make` on this machine. */
   readonly tokenPath: string;
   readonly say: (line: string) => void;
@@ -26,18 +27,23 @@ export interface Deployment {
  * @returns Whether it was done; false when somebody said no.
  * @throws {Failure} `target_invalid` while something is in the way.
  */
-export async function deploy({ cluster, site, functionNames, tokenPath, say, confirm }: Deployment): Promise<boolean> {
+export async function deploy({
+  cluster,
+  site,
+  functionNames,
+  secretNames,
+  tokenPath,
+  say,
+  confirm,
+}: Deployment): Promise<boolean> {
   const { config, cluster: where } = site;
   say(`Cluster: ${cluster.config.getCurrentCluster()?.server} (context ${cluster.config.getCurrentContext()})`);
   say(`NAS: ${config.nasExport.server}:${config.nasExport.path}`);
   say(`Functions in ${where.functionNamespace}; apps: ${site.apps.map(({ name }) => name).join(", ")}`);
   await requireNamespaces(cluster, site);
+  await requireSecrets(cluster, site, secretNames);
   if (!(await clearIncumbents({ cluster, site, say, confirm }))) return false;
-  const rules = await liveNodeRules(cluster, site, say);
-  const manifests = [
-    ...[...manifestsOf(site, { functionNames, nodeRules: rules }).values()].flat(),
-    configSecret(site),
-  ];
+  const manifests = [...(await wantedOn(cluster, site, functionNames, say)), configSecret(site)];
   const todo = (await compareApplied(cluster, manifests)).filter(({ state }) => state !== "same");
   const refused = todo.find(({ state }) => state === "refused");
   if (refused) {
@@ -61,7 +67,8 @@ export async function deploy({ cluster, site, functionNames, tokenPath, say, con
 
 /** Keepsake makes none: an app's own namespace comes with the app, the functions' with OpenFaaS. */
 async function requireNamespaces(cluster: Cluster, site: Site): Promise<void> {
-  const wanted = [site.cluster.functionNamespace, site.cluster.openfaasNamespace, ...appNamespaces(site)];
+  const { functionNamespace, openfaasNamespace, natsNamespace } = site.cluster;
+  const wanted = new Set([functionNamespace, openfaasNamespace, natsNamespace, ...appNamespaces(site)]);
   const missing: string[] = [];
   for (const name of wanted) {
     const found = await ask(`look at namespace "${name}"`, () =>
@@ -77,6 +84,20 @@ async function requireNamespaces(cluster: Cluster, site: Site): Promise<void> {
   });
 }
 
+/** Those that only their owner can make. One that is empty will do: who has no Telegram has an empty one. */
+async function requireSecrets(cluster: Cluster, site: Site, secretNames: readonly string[]): Promise<void> {
+  const namespace = site.cluster.functionNamespace;
+  const missing: string[] = [];
+  for (const secret of secretNames.filter((name) => !ownSecrets.includes(name))) {
+    const { ok } = await checkSecret(cluster, { what: secret, namespace, secret, keys: [secret], mayBeEmpty: true });
+    if (!ok) missing.push(secret);
+  }
+  if (missing.length === 0) return;
+  throw new Failure("target_invalid", `Cannot deploy: "${namespace}" has not the secrets ${missing.join(", ")}`, {
+    hint: `deploy/secrets/functions.yaml says what each is: faas-cli secret create ${missing[0]} --from-file=…`,
+  });
+}
+
 /** @returns Whether nothing writes to the export any more. */
 async function clearIncumbents({
   cluster,
@@ -85,38 +106,22 @@ async function clearIncumbents({
   confirm,
 }: Pick<Deployment, "cluster" | "site" | "say" | "confirm">) {
   const found = await findIncumbents(cluster, site);
-  const jobs = found.filter(({ kind }) => kind === "Job");
-  if (jobs.length > 0) {
-    const names = jobs.map(({ namespace, name }) => `${namespace}/${name}`).join(", ");
-    throw new Failure("target_invalid", `Cannot deploy: ${names} is at work, and writes to the NAS`, {
-      hint: "Wait until it has ended: what it copies would take the place of what Keepsake has published.",
-    });
-  }
+  refuseAtWork(found);
   if (found.length === 0) return true;
   say("These CronJobs write to the NAS, and would write over what Keepsake publishes:");
   for (const { namespace, name } of found) say(`  ${namespace}/${name}`);
   if (!(await confirm("Suspend them?"))) return false;
   for (const one of found) say(`Suspended ${one.namespace}/${one.name}. To undo it: ${await suspend(cluster, one)}`);
+  // One of them may have begun while somebody thought about the question.
+  refuseAtWork(await findIncumbents(cluster, site));
   return true;
 }
 
-/** By app, from the workload that is there; an app at zero is told of. */
-async function liveNodeRules(
-  cluster: Cluster,
-  site: Site,
-  say: (line: string) => void,
-): Promise<Map<string, NodeRules>> {
-  const rules = new Map<string, NodeRules>();
-  for (const { name, kubernetes } of site.apps) {
-    const { namespace, workload } = kubernetes;
-    if (!workload) continue;
-    const [live, ...others] = await listWorkloads(cluster, { namespace, workload }, 10_000);
-    if (!live || others.length > 0) {
-      say(`${name}: its workload was not found, so its node rules are those of the settings`);
-      continue;
-    }
-    if (live.replicas === 0) say(`${name}: ${live.kind} "${live.name}" has zero replicas; it is left so`);
-    rules.set(name, nodeRulesOf(live.template.spec ?? {}));
-  }
-  return rules;
+function refuseAtWork(found: readonly Incumbent[]): void {
+  const jobs = found.filter(({ kind }) => kind === "Job");
+  if (jobs.length === 0) return;
+  const names = jobs.map(({ namespace, name }) => `${namespace}/${name}`).join(", ");
+  throw new Failure("target_invalid", `Cannot deploy: ${names} is at work, and writes to the NAS`, {
+    hint: "Wait until it has ended: what it copies would take the place of what Keepsake has published.",
+  });
 }

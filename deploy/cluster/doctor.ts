@@ -5,12 +5,14 @@ import type { Cluster } from "../../shared/cluster/client.ts";
 import { parseConfig } from "../../shared/config.ts";
 import { loadStackFile } from "../../shared/stack/stack-file.ts";
 import type { Check } from "../cli/checks.ts";
-import { manifestsOf } from "../manifests/manifests.ts";
 import { type Site, siteOf } from "../manifests/site.ts";
 import { compareApplied } from "./applied.ts";
 import { checkApplied } from "./check-applied.ts";
 import { checkApp, checkSecret } from "./check-apps.ts";
 import { checkClock, checkHonestJob, checkVersion } from "./check-cluster.ts";
+import { checkExport } from "./functions.ts";
+import { ownSecrets } from "./secrets.ts";
+import { wantedOn } from "./wanted.ts";
 
 /** What a keepsake.yaml makes of a cluster. @throws {Failure} `invalid_config`, also when it is not a cluster's. */
 export async function readSite(configPath: string): Promise<Site> {
@@ -18,9 +20,15 @@ export async function readSite(configPath: string): Promise<Site> {
   return siteOf(parseConfig(text, "/etc/keepsake/keepsake.yaml", await loadAppTypes()), text);
 }
 
+const stack = () => loadStackFile(join(import.meta.dirname, "../../stack.yml"), {});
+
 /** The functions of stack.yml, which network policies name. */
-export const functionNames = async (): Promise<string[]> =>
-  (await loadStackFile(join(import.meta.dirname, "../../stack.yml"), {})).map(({ service }) => service);
+export const functionNames = async (): Promise<string[]> => (await stack()).map(({ service }) => service);
+
+/** The secrets that the functions of stack.yml have. */
+export const secretNames = async (): Promise<string[]> => [
+  ...new Set((await stack()).flatMap(({ secrets }) => secrets ?? [])),
+];
 
 /** Looks at everything that runs on a cluster lean on, in the order in which it is to be mended. Changes nothing. */
 export async function* checkCluster(
@@ -32,11 +40,14 @@ export async function* checkCluster(
   yield checkClock(cluster);
   for (const app of site.apps) yield* await checkApp(cluster, app);
   const namespace = site.cluster.functionNamespace;
-  for (const secret of ["keepsake-config", "keepsake-token"])
-    yield checkSecret(cluster, { what: "functions", namespace, secret, keys: [secret] });
-  const manifests = manifestsOf(site, { functionNames });
-  const applied = await compareApplied(cluster, [...manifests.values()].flat());
+  for (const secret of await secretNames()) {
+    const mayBeEmpty = !ownSecrets.includes(secret);
+    yield checkSecret(cluster, { what: "functions", namespace, secret, keys: [secret], mayBeEmpty });
+  }
+  const manifests = await wantedOn(cluster, site, functionNames);
+  const applied = await compareApplied(cluster, manifests);
   yield* checkApplied(applied);
+  yield* await checkExport(cluster, site, functionNames);
   const isThere = (name: string) =>
     applied.some(
       ({ manifest, state }) => state !== "missing" && manifest.kind === "CronJob" && manifest.metadata.name === name,

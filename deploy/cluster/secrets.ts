@@ -6,6 +6,9 @@ import { type Cluster, fieldManager, mergePatch } from "../../shared/cluster/cli
 import { type Manifest, partOf } from "../manifests/object.ts";
 import type { Site } from "../manifests/site.ts";
 
+/** Those of the functions that `deploy` makes. */
+export const ownSecrets: readonly string[] = ["keepsake-config", "keepsake-token"];
+
 /** keepsake.yaml for the functions, which have no ConfigMap. */
 export const configSecret = ({ cluster, text }: Site): Manifest => ({
   apiVersion: "v1",

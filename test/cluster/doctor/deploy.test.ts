@@ -1,37 +1,64 @@
-import { readFile, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { compareApplied } from "../../../deploy/cluster/applied.ts";
 import { deploy } from "../../../deploy/cluster/deploy.ts";
+import { checkCluster } from "../../../deploy/cluster/doctor.ts";
+import { giveExport } from "../../../deploy/cluster/functions.ts";
 import { undeploy } from "../../../deploy/cluster/undeploy.ts";
 import { manifestsOf } from "../../../deploy/manifests/manifests.ts";
 import { siteOf } from "../../../deploy/manifests/site.ts";
 import { loadAppTypes } from "../../../functions/types.ts";
 import { connect } from "../../../shared/cluster/client.ts";
+import { annotations } from "../../../shared/cluster/names.ts";
+import { markText, stoppedAnnotation } from "../../../shared/cluster/stopped-mark.ts";
 import { parseConfig } from "../../../shared/config.ts";
-import { tempFolder } from "../../../shared/testing.ts";
 import { busybox } from "../images/busybox.ts";
 import { joinCluster } from "../join.ts";
 import { keepWatching } from "../policies/apply.ts";
 
 const cluster = await joinCluster();
-const [functions, games] = await Promise.all(["functions", "games"].map((name) => cluster.namespace(name)));
-if (!functions || !games) throw new Error("two namespaces are wanted");
+const [functions, games, elsewhere] = await Promise.all(
+  ["functions", "games", "elsewhere"].map((name) => cluster.namespace(name)),
+);
+if (!functions || !games || !elsewhere) throw new Error("three namespaces are wanted");
 await keepWatching(cluster);
 const api = connect(cluster.config());
 const functionNames = ["backup-sdtd", "restore-sdtd"];
-const text = `
+const nas = { server: `${functions.name}.example.org`, path: "/volume/data" };
+const settings = (namespace: string) => `
+nasExport: { server: ${nas.server}, path: ${nas.path} }
 cluster: { functionNamespace: ${functions.name}, openfaasNamespace: ${functions.name}, natsNamespace: ${functions.name} }
-apps: { sdtd: { kubernetes: { namespace: ${games.name} } } }
+apps: { sdtd: { kubernetes: { namespace: ${namespace} } } }
 `;
-const site = siteOf(parseConfig(text, "/etc/keepsake/keepsake.yaml", await loadAppTypes()), text);
+const types = await loadAppTypes();
+const siteIn = (namespace: string) => {
+  const text = settings(namespace);
+  return siteOf(parseConfig(text, "/etc/keepsake/keepsake.yaml", types), text);
+};
+const site = siteIn(games.name);
+const home = await mkdtemp(join(tmpdir(), "keepsake-"));
+const tokenPath = join(home, "config/token");
+const all = [...manifestsOf(site, { functionNames }).values()].flat();
+afterAll(async () => {
+  await rm(home, { recursive: true });
+  // What belongs to no namespace goes with none.
+  const ofCluster = all.filter(({ metadata }) => !metadata.namespace);
+  const names = ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  await cluster.kubectl("delete", "--wait=false", "--ignore-not-found", ...names);
+});
 
 /** One command, with what it said and what it asked. */
-async function run(work: typeof deploy, tokenPath: string, answer = true) {
+async function run(
+  work: typeof deploy | typeof undeploy,
+  { answer = true, where = site, removeFunctions = async () => {} } = {},
+) {
   const said: string[] = [];
   const asked: string[] = [];
   const done = await work({
-    ...{ cluster: api, site, functionNames, tokenPath },
+    ...{ cluster: api, site: where, functionNames, secretNames: ["keepsake-config", "nats-url"], tokenPath },
+    removeFunctions,
     say: (line) => void said.push(line),
     confirm: async (question) => {
       asked.push(question);
@@ -41,78 +68,200 @@ async function run(work: typeof deploy, tokenPath: string, answer = true) {
   return { done, said: said.join("\n"), asked };
 }
 
-const job = (name: string, suspend: boolean) => ({
-  apiVersion: "batch/v1",
-  kind: "CronJob",
-  metadata: { name },
+/** What the doctor says, by what it says it of. */
+async function examined() {
+  const found = new Map<string, { ok: boolean; found: string; remedy?: string }>();
+  for await (const { what, ...rest } of checkCluster(api, site, functionNames))
+    if (found.get(what)?.ok !== false) found.set(what, rest);
+  return found;
+}
+
+const cronJob = (name: string, suspend: boolean, ...volumes: object[]) => {
+  const containers = [{ name: "main", image: busybox }];
+  const spec = { restartPolicy: "Never", containers, volumes: volumes.map((of, at) => ({ name: `v${at}`, ...of })) };
+  return {
+    apiVersion: "batch/v1",
+    kind: "CronJob",
+    metadata: { name },
+    spec: { schedule: "0 0 1 1 *", suspend, jobTemplate: { spec: { template: { spec } } } },
+  };
+};
+
+const deployment = (name: string, { labels = {}, annotations = {}, ...pod }: Record<string, object>) => ({
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name, labels, annotations },
   spec: {
-    schedule: "0 0 1 1 *",
-    suspend,
-    jobTemplate: {
-      spec: {
-        template: {
-          spec: {
-            restartPolicy: "Never",
-            containers: [{ name: "main", image: busybox }],
-            volumes: [{ name: "nas", hostPath: { path: "/mnt/k3s-nfs/sdtd" } }],
-          },
-        },
-      },
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name } },
+      // Never scheduled: what is tried here is not what a pod does.
+      spec: { schedulerName: "nobody", containers: [{ name: "main", image: site.cluster.image }], ...pod },
     },
   },
 });
 
-test("deploy() suspends the incumbent's jobs when told to, applies everything once, and undeploy() takes it away", async () => {
-  const tokenPath = join(await tempFolder(), "config/token");
-  await games.apply([job("backup", false), job("asleep", true)]);
-  const refused = await run(deploy, tokenPath, false);
-  expect(refused).toMatchObject({ done: false, asked: ["Suspend them?"] });
-  expect(refused.said).toContain(`${games.name}/backup`);
-  expect(refused.said).not.toContain("asleep");
+const inHome = { nfs: { server: nas.server, path: `${nas.path}/sdtd` } };
+await games.apply([
+  ...[cronJob("backup", false, inHome), cronJob("asleep", true, inHome)],
+  cronJob("reads", false, { nfs: { ...inHome.nfs, readOnly: true } }),
+  cronJob("of-another-nas", false, { nfs: { server: "other.example.org", path: nas.path } }),
+  deployment("sdtd-7dtd", { nodeSelector: { disk: "fast" } }),
+]);
+// As the CSI driver for NFS makes volumes; this one is the whole export, another only a folder of it.
+for (const [name, share] of Object.entries({ all: nas.path, data: `${nas.path}/elsewhere-data` })) {
+  const capacity = { accessModes: ["ReadWriteMany"], capacity: { storage: "1Mi" }, storageClassName: "" };
+  const csi = { driver: "nfs.csi.k8s.io", volumeHandle: name, volumeAttributes: { server: nas.server, share } };
+  const claimRef = { namespace: elsewhere.name, name };
+  const volume = `${elsewhere.name}-${name}`;
+  await elsewhere.apply([
+    {
+      ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name: volume, labels: { test: elsewhere.name } } },
+      spec: { ...capacity, csi, claimRef },
+    },
+    cronJob(`by-claim-${name}`, false, { persistentVolumeClaim: { claimName: name } }),
+  ]);
+}
 
-  const first = await run(deploy, tokenPath);
-  expect(first.done).toBe(true);
-  expect(first.asked).toEqual(["Suspend them?", expect.stringMatching(/^Apply \d+ objects\?$/)]);
-  expect(first.said).toContain(
-    `To undo it: kubectl patch cronjob backup -n ${games.name} --type=merge --patch='{"spec":{"suspend":false}}'`,
-  );
-  expect(await games.kubectl("get", "cronjob", "backup", "-o", "jsonpath={.spec.suspend}")).toBe("true");
-  const token = (await readFile(tokenPath, "utf8")).trim();
-  expect(token).toMatch(/^[0-9a-f]{64}$/);
-  expect((await stat(tokenPath)).mode & 0o777).toBe(0o600);
-  const secret = (name: string) =>
-    functions
-      .kubectl("get", "secret", name, "-o", `jsonpath={.data.${name}}`)
-      .then((base64) => Buffer.from(base64, "base64").toString());
-  expect(await secret("keepsake-token")).toBe(token);
-  expect(await secret("keepsake-config")).toBe(text);
-  const all = [...manifestsOf(site, { functionNames }).values()].flat();
-  expect((await compareApplied(api, all)).filter(({ state }) => state !== "same")).toEqual([]);
-
-  const second = await run(deploy, tokenPath);
-  expect(second).toMatchObject({ done: true, asked: [] });
-  expect(second.said).toMatch(/All \d+ objects are as the settings have them/);
-
-  const gone = await run(undeploy, tokenPath);
-  expect(gone.done).toBe(true);
-  const left = (await compareApplied(api, all)).filter(({ state }) => state !== "missing");
-  expect(left.every(({ manifest }) => manifest.metadata.name.includes("jobs-alike"))).toBe(true);
-  expect(await secret("keepsake-token")).toBe(token);
-  expect((await run(undeploy, tokenPath)).said).toContain("Nothing of Keepsake is there to remove");
-  await cluster.kubectl("delete", ...left.map(({ manifest }) => `${manifest.kind}/${manifest.metadata.name}`));
-});
-
-test("deploy() refuses while a job of another system is at work, and where a namespace is missing", async () => {
-  const tokenPath = join(await tempFolder(), "token");
+test("deploy() refuses while a secret, a namespace, or the end of another system's job is awaited", async () => {
+  await expect(run(deploy)).rejects.toMatchObject({
+    code: "target_invalid",
+    message: `Cannot deploy: "${functions.name}" has not the secrets nats-url`,
+  });
+  await functions.kubectl("create", "secret", "generic", "nats-url", "--from-literal=nats-url=");
+  await expect(run(deploy, { where: siteIn("nowhere-at-all") })).rejects.toMatchObject({
+    message: expect.stringContaining("nowhere-at-all are not there"),
+  });
   await games.kubectl("create", "job", "copying", "--from=cronjob/asleep");
-  await expect(run(deploy, tokenPath)).rejects.toMatchObject({
+  await expect(run(deploy)).rejects.toMatchObject({
     code: "target_invalid",
     message: expect.stringContaining(`${games.name}/copying is at work`),
   });
-  const other = text.replaceAll(games.name, "nowhere-at-all");
-  const elsewhere = siteOf(parseConfig(other, "/etc/keepsake/keepsake.yaml", await loadAppTypes()), other);
-  const nobody = { say: () => {}, confirm: async () => true };
-  await expect(deploy({ ...nobody, cluster: api, site: elsewhere, functionNames, tokenPath })).rejects.toMatchObject({
-    message: expect.stringContaining("nowhere-at-all are not there"),
+  await games.kubectl("delete", "job", "copying", "--cascade=foreground");
+});
+
+test("deploy() suspends the incumbent's jobs, wherever they are, when told to", async () => {
+  const refused = await run(deploy, { answer: false });
+  expect(refused).toMatchObject({ done: false, asked: ["Suspend them?"] });
+  const named = refused.said.split("\n").filter((line) => line.startsWith("  "));
+  expect(named.sort()).toEqual([`  ${elsewhere.name}/by-claim-all`, `  ${games.name}/backup`]);
+  expect(await games.kubectl("get", "cronjob", "backup", "-o", "jsonpath={.spec.suspend}")).toBe("false");
+
+  const done = await run(deploy);
+  expect(done.done).toBe(true);
+  expect(done.asked).toEqual(["Suspend them?", expect.stringMatching(/^Apply \d+ objects\?$/)]);
+  expect(done.said).toContain(
+    `To undo it: kubectl patch cronjob backup -n ${games.name} --type=merge --patch='{"spec":{"suspend":false}}'`,
+  );
+  for (const [home, name] of [[games, "backup"] as const, [elsewhere, "by-claim-all"] as const])
+    expect(await home.kubectl("get", "cronjob", name, "-o", "jsonpath={.spec.suspend}")).toBe("true");
+});
+
+const secret = async (name: string) => {
+  const base64 = await functions.kubectl("get", "secret", name, "-o", `jsonpath={.data.${name}}`);
+  return Buffer.from(base64, "base64").toString();
+};
+
+test("deploy() keeps the token and the settings, and finds nothing to do a second time", async () => {
+  const token = (await readFile(tokenPath, "utf8")).trim();
+  expect(token).toMatch(/^[0-9a-f]{64}$/);
+  expect((await stat(tokenPath)).mode & 0o777).toBe(0o600);
+  expect(await secret("keepsake-token")).toBe(token);
+  expect(await secret("keepsake-config")).toBe(settings(games.name));
+  const again = await run(deploy);
+  expect(again).toMatchObject({ done: true, asked: [] });
+  expect(again.said).toMatch(/All \d+ objects are as the settings have them/);
+  expect(await secret("keepsake-token")).toBe(token);
+});
+
+test("after deploy() runs go where the app goes, and the doctor wants it so", async () => {
+  const selector = "jsonpath={.spec.jobTemplate.spec.template.spec.nodeSelector}";
+  expect(await games.kubectl("get", "cronjob", "keepsake-sdtd", "-o", selector)).toBe('{"disk":"fast"}');
+  const well = await examined();
+  for (const what of ["policies", "accounts and roles", "CronJobs", "settings and network policies"])
+    expect(well.get(what), what).toMatchObject({ ok: true });
+  expect(well.has("sdtd: node rules")).toBe(false);
+  await games.apply(deployment("sdtd-7dtd", { nodeSelector: { disk: "slow" } }));
+  expect((await examined()).get("sdtd: node rules")).toMatchObject({
+    ok: false,
+    found: expect.stringContaining("lacks the node selector disk=slow"),
   });
+  await games.apply(deployment("sdtd-7dtd", { nodeSelector: { disk: "fast" } }));
+});
+
+test("giveExport() gives it to functions that ask for it and that no policy gave it, once", async () => {
+  // As on a cluster that has no such policies.
+  const policy = `keepsake-export-${functions.name}`;
+  await cluster.kubectl("delete", `mutatingadmissionpolicybinding/${policy}`);
+  const asking = { "keepsake.dev/export": "read-only" };
+  const make = (name: string, annotations: object) =>
+    functions.apply(deployment(name, { labels: { faas_function: name }, annotations }));
+  const nfs = async (name: string) =>
+    (await functions.kubectl("get", "deployment", name, "-o", "jsonpath={.spec.template.spec.volumes[*].nfs}")) || "";
+  // The API server takes a moment to forget it.
+  await expect
+    .poll(async () => {
+      await functions.kubectl("delete", "deployment", "backup-sdtd", "--ignore-not-found");
+      await make("backup-sdtd", asking);
+      return nfs("backup-sdtd");
+    })
+    .toBe("");
+  await make("restore-sdtd", {});
+  expect((await examined()).get("functions: export")).toMatchObject({
+    ok: false,
+    found: "backup-sdtd ask for it, and have it not",
+  });
+  expect(await giveExport(api, site, functionNames)).toBe(1);
+  expect(JSON.parse(await nfs("backup-sdtd"))).toEqual({ ...nas, readOnly: true });
+  expect(await nfs("restore-sdtd")).toBe("");
+  expect(await giveExport(api, site, functionNames)).toBe(0);
+  expect((await examined()).get("functions: export")).toMatchObject({ ok: true });
+});
+
+test("undeploy() refuses while a run is at work, or has left its app stopped", async () => {
+  await games.apply(deployment("sdtd-7dtd", { annotations: { [stoppedAnnotation]: markText(mark) } }));
+  await expect(run(undeploy)).rejects.toMatchObject({
+    code: "target_invalid",
+    message: `Cannot undeploy: a run has left Deployment "sdtd-7dtd" in "${games.name}" stopped`,
+    hint: "The next run brings it back: make backup-sdtd",
+  });
+  await games.apply(deployment("sdtd-7dtd", {}));
+  await games.kubectl("create", "job", "at-work", "--from=cronjob/asleep");
+  await games.kubectl("annotate", "job", "at-work", `${annotations.run}=${JSON.stringify(atWork)}`);
+  await expect(run(undeploy)).rejects.toMatchObject({
+    message: 'Cannot undeploy: the run r-1 of "sdtd" is at work (Job at-work)',
+    hint: expect.stringContaining("make cancel-sdtd"),
+  });
+  await games.kubectl("delete", "job", "at-work", "--cascade=foreground");
+});
+
+const mark = { runId: "r-1", replicas: 1, at: "2026-01-01T00:00:00Z" };
+const atWork = {
+  ...{ id: "r-1", function: "backup-sdtd", app: "sdtd", startedBy: "cron", startedAt: mark.at },
+  request: { operation: "backup", app: "sdtd", allow: [] },
+};
+
+test("undeploy() removes the functions first, then all but the token and the policies about CronJobs", async () => {
+  const states = async () => (await compareApplied(api, all)).filter(({ state }) => state !== "missing");
+  const before = (await states()).length;
+  const cannot = { removeFunctions: () => Promise.reject(new Error("no faas-cli")) };
+  await expect(run(undeploy, cannot)).rejects.toThrow("no faas-cli");
+  expect(await states()).toHaveLength(before);
+
+  const token = await secret("keepsake-token");
+  const removed: string[] = [];
+  const removeFunctions = async () => {
+    await functions.kubectl("delete", "deployments", ...functionNames);
+    removed.push(...functionNames);
+    // Accounts and policies are still there.
+    expect(await states()).toHaveLength(before);
+  };
+  expect(await run(undeploy, { removeFunctions })).toMatchObject({ done: true });
+  expect(removed).toEqual(functionNames);
+  const left = await states();
+  expect(left.length).toBeGreaterThan(0);
+  expect(left.every(({ manifest }) => manifest.metadata.name.includes("jobs-alike"))).toBe(true);
+  expect(await secret("keepsake-token")).toBe(token);
+  expect((await run(undeploy)).said).toContain("Nothing of Keepsake is there to remove");
 });
