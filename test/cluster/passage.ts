@@ -9,7 +9,7 @@ import { addresses } from "./machine/run.ts";
 
 /** Ways between this machine's network and a cluster's, which have nothing in common but the files of sockets. */
 export interface Passage {
-  /** @returns The port of this machine's loopback that leads to an address in the cluster. */
+  /** @returns The port of this machine's loopback that leads to an address in the cluster, once somebody listens there. */
   into(host: string, port: number): Promise<number>;
   /** @returns Where the cluster's pods, too, reach a port of this machine's loopback. */
   out(port: number): Promise<{ host: string; port: number }>;

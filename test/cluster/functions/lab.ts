@@ -14,6 +14,8 @@ import type { Export } from "../volumes.ts";
 import type { ClusterApp } from "./apps/app.ts";
 import { deploy } from "./faas-netes.ts";
 import { type ClusterGateway, gatewayOf } from "./gateway.ts";
+import { type ClusterNats, startNats } from "./servers/nats.ts";
+import { type ClusterTelegram, startTelegram } from "./servers/telegram.ts";
 
 /** Keepsake on a cluster, whole: what ships is applied, and the functions of stack.yml run behind their gateway. */
 export interface Lab {
@@ -21,7 +23,8 @@ export interface Lab {
   readonly functions: Namespace;
   readonly nas: Export;
   readonly admin: Api;
-  readonly passage: Passage;
+  readonly nats: ClusterNats;
+  readonly telegram: ClusterTelegram;
   readonly gateway: ClusterGateway;
   /** What restores want. */
   readonly token: string;
@@ -30,52 +33,55 @@ export interface Lab {
 const token = "a-token-that-nobody-guesses";
 
 /** Opens it, for as long as the test file takes. Where an app is, its settings say. */
-export async function openLab(cluster: Cluster, apps: readonly ClusterApp[]): Promise<Lab> {
+export async function openLab(cluster: Cluster, passage: Passage, apps: readonly ClusterApp[]): Promise<Lab> {
   await cluster.load(keepsake, keepsakeImage);
-  const [functions, openfaas] = await Promise.all([cluster.namespace("functions"), cluster.namespace("openfaas")]);
+  const [functions, openfaas, nats, telegram] = await Promise.all([
+    cluster.namespace("functions"),
+    cluster.namespace("openfaas"),
+    startNats(cluster, passage),
+    startTelegram(passage),
+  ]);
   const nas = await functions.nfsExport("nas");
   await initNas(nas.folder, testDisk());
-  // Each app's runs are a user of their own.
+  // The runs of each app are a user of their own.
   for (const folder of [nas.folder, join(nas.folder, ".keepsake")]) await chmod(folder, 0o777);
-  const stack = await loadStackFile(join(import.meta.dirname, "../../../stack.yml"), { KEEPSAKE_IMAGE: keepsake });
   const text = JSON.stringify({
     cluster: {
       ...{ image: keepsake, functionNamespace: functions.name },
-      ...{ openfaasNamespace: openfaas.name, natsNamespace: openfaas.name },
+      ...{ openfaasNamespace: openfaas.name, natsNamespace: nats.home.name },
     },
     nasExport: { server: nas.server, path: nas.path },
+    notify: { telegram: { apiBase: telegram.apiBase } },
     apps: Object.fromEntries(apps.map(({ name, settings }) => [name, settings])),
   });
-  const [{ home } = { home: functions }] = apps;
+  const stack = await loadStackFile(join(import.meta.dirname, "../../../stack.yml"), { KEEPSAKE_IMAGE: keepsake });
   const functionNames = stack.map(({ service }) => service);
+  const [{ home } = { home: functions }] = apps;
   await applyKeepsake(cluster, text, { functions, app: home, functionNames });
+  for (const app of apps) await app.home.apply(secret("keepsake", { "nats-url": nats.url }));
+  for (const app of apps) await app.adapt?.();
+  // Each with one key of its own name, as `faas-cli secret create` makes them.
+  const secrets = {
+    ...{ "keepsake-config": text, "keepsake-token": token, "nats-url": nats.url },
+    ...{ "telegram-bot-token": telegram.api.token, "telegram-chat-id": telegram.chat },
+  };
+  await functions.apply(Object.entries(secrets).map(([name, value]) => secret(name, { [name]: value })));
+
   const admin = apiOf(await readFile(cluster.kubeconfig, "utf8"));
-  await functions.apply(
-    secretsOf({
-      "keepsake-config": text,
-      "keepsake-token": token,
-      "nats-url": "",
-      "telegram-bot-token": "",
-      "telegram-chat-id": "",
-    }),
-  );
   await Promise.all(stack.map((fn) => deploy(admin, functions.name, fn)));
   await functions.until("deployments --all", "condition=Available", 90_000);
-
-  const passage = await cluster.passage();
   const gateway = await gatewayOf(passage, { functions, openfaas, password: token });
   afterAll(async () => {
     await gateway.stop(0);
+    await telegram.close();
     await passage.close();
   });
-  return { stack, functions, nas, admin, passage, gateway, token };
+  return { stack, functions, nas, admin, nats, telegram, gateway, token };
 }
 
-/** Each a secret with one key of its own name, as `faas-cli secret create` makes them. */
-const secretsOf = (values: Record<string, string>) =>
-  Object.entries(values).map(([name, value]) => ({
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: { name },
-    stringData: { [name]: value },
-  }));
+const secret = (name: string, stringData: Record<string, string>) => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name },
+  stringData,
+});

@@ -1,19 +1,56 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Content } from "../../../deploy/local/demo/lab.ts";
+import { startCron } from "../../../deploy/local/gateway/cron.ts";
+import { startNatsConnector } from "../../../deploy/local/gateway/nats-connector.ts";
+import { silentLog } from "../../../shared/testing.ts";
 import { joinCluster } from "../join.ts";
+import type { ClusterApp } from "./apps/app.ts";
 import { layFactorio } from "./apps/factorio.ts";
-import { run, stateOf } from "./call.ts";
+import { layMapshot, leftRender } from "./apps/mapshot.ts";
+import { layOllama } from "./apps/ollama.ts";
+import { layOpenWebui } from "./apps/open-webui.ts";
+import { layPostgresql } from "./apps/postgresql.ts";
+import { laySdtd } from "./apps/sdtd.ts";
+import { lastOutcome, make, run } from "./call.ts";
 import { openLab } from "./lab.ts";
 
+/*
+ * The story of `make demo` on the cluster: its functions are pods, their runs are Jobs, and nothing of Keepsake runs elsewhere. Its
+ * tests go on from each other.
+ */
+
 const cluster = await joinCluster();
-const factorio = await layFactorio(cluster);
-const lab = await openLab(cluster, [factorio]);
+const passage = await cluster.passage();
+const apps = await Promise.all([
+  laySdtd(cluster),
+  layFactorio(cluster),
+  layMapshot(cluster),
+  layPostgresql(cluster, passage),
+  layOpenWebui(cluster),
+  layOllama(cluster),
+]);
+const lab = await openLab(cluster, passage, apps);
+const { url: gatewayUrl, deployments } = lab.gateway;
+const functionOf = (app: string) => `${app === "mapshot" ? "render" : "backup"}-${app}`;
+const outcomeOf = async (app: string) => (await lastOutcome(lab, functionOf(app)))?.outcome;
+
+/** The cron-connector at that time of the day, until what it starts has ended like this. */
+async function atTime(time: string, ends: Record<string, string>): Promise<void> {
+  const beganMs = Date.now();
+  const now = () => Date.parse(`2026-03-01T${time}Z`) - 300 + Date.now() - beganMs;
+  const cron = startCron({ gatewayUrl, functions: deployments.list, log: silentLog, now });
+  for (const [app, end] of Object.entries(ends)) await expect.poll(() => outcomeOf(app), { message: app }).toBe(end);
+  cron.stop();
+}
 
 test("all fifteen functions of stack.yml answer as OpenFaaS deploys them", async () => {
-  const names = lab.gateway.deployments.list().map(({ name }) => name);
+  const names = deployments.list().map(({ name }) => name);
   expect(names.toSorted()).toEqual(lab.stack.map(({ service }) => service).toSorted());
   expect(names).toHaveLength(15);
   for (const name of names) {
-    const answers = ["/_/ready", "/"].map((path) => fetch(`${lab.gateway.url}/function/${name}${path}`));
+    const answers = ["/_/ready", "/"].map((path) => fetch(`${gatewayUrl}/function/${name}${path}`));
     expect(
       (await Promise.all(answers)).map(({ status }) => status),
       name,
@@ -21,15 +58,52 @@ test("all fifteen functions of stack.yml answer as OpenFaaS deploys them", async
   }
 });
 
-test("Factorio is backed up by a Job of its function, is unchanged, and comes back", async () => {
-  const before = await factorio.content();
-  expect(await run(lab, "backup-factorio")).toMatchObject({ outcome: "created" });
-  expect(await run(lab, "backup-factorio")).toMatchObject({ outcome: "unchanged" });
-  await factorio.destroy();
-  expect(await run(lab, "restore-factorio", { at: "latest" })).toMatchObject({ outcome: "restored" });
-  expect(await factorio.content()).toEqual(before);
-  await factorio.expectBack();
-  expect((await stateOf(lab, "restore-factorio")).apps).toMatchObject([
-    { app: "factorio", points: [{ latest: true }] },
+test("backups are made by HTTP and by schedule, and the event of a new map calls the cleanup", async () => {
+  const connector = startNatsConnector({
+    ...{ natsUrl: lab.nats.nearUrl, gatewayUrl, functions: deployments.list, log: silentLog },
+  });
+  await expect.poll(() => connector.topics().toSorted()).toEqual(["backups.completed", "mapshot.rendered"]);
+  const called = ["sdtd", "factorio"].map((app) => run(lab, functionOf(app)));
+  expect(await Promise.all(called)).toMatchObject([{ outcome: "created" }, { outcome: "created" }]);
+  await Promise.all([
+    atTime("03:00", { postgresql: "created" }),
+    atTime("04:00", { "open-webui": "created", mapshot: "cleaned" }),
   ]);
+  expect(await lastOutcome(lab, "render-mapshot")).toMatchObject({
+    startedBy: "event mapshot.rendered",
+    removed: expect.arrayContaining([expect.stringContaining(leftRender)]),
+  });
+  await connector.stop();
+  await atTime("08:00", { ollama: "created", mapshot: "unchanged" });
+});
+
+test("make backup-all finds that nothing has changed", async () => {
+  await make(lab, "backup", "--all");
+  for (const { name } of apps) expect(await outcomeOf(name), name).toBe("unchanged");
+});
+
+test("the data of all six is destroyed, and make restore-all brings back every byte, row and model", async () => {
+  const before = new Map<string, Content>();
+  for (const app of apps) before.set(app.name, await app.content());
+  await Promise.all(apps.map((app) => app.destroy()));
+  await make(lab, "restore-all", "--yes");
+  for (const app of apps) {
+    expect(await app.content(), app.name).toEqual(before.get(app.name));
+    await app.expectBack();
+  }
+});
+
+test("a dump is restored into a server of production's image beside the drill, and is proven", async () => {
+  expect(await run(lab, "restore-postgresql", { operation: "drill" })).toMatchObject({
+    outcome: "proven",
+    drill: { compared: expect.arrayContaining([expect.stringMatching(/tables with \d+ rows/)]) },
+  });
+});
+
+test("Telegram was told how every run has ended, once", async () => {
+  const runsOf = ({ name }: ClusterApp) => readdir(join(lab.nas.folder, ".keepsake", name, "runs"));
+  const records = (await Promise.all(apps.map(runsOf))).flat();
+  const ids = records.flatMap((file) => /^(.+)\.outcome\.json$/.exec(file)?.[1] ?? []);
+  expect(ids).toHaveLength(6 + 2 + 6 + 6 + 1);
+  await expect.poll(() => lab.telegram.told().toSorted(), { timeout: 60_000 }).toEqual(ids.toSorted());
 });
