@@ -24,7 +24,7 @@ export default defineConfig({
           name: "cluster",
           include: ["test/cluster/**/*.test.ts"],
           globalSetup: ["test/temporary-folder.ts", "test/cluster/setup.ts"],
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           // Pods take a second to start, and longer on a busy machine.
           expect: { poll: { timeout: 30_000, interval: 100 } },

@@ -96,7 +96,7 @@ const backup: Story<World> = {
   ...common,
   name: "factorio: a backup that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 9,
+  sample: 5,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder, { serve: false }),
   async lookAfterKill({ folder, known }) {
@@ -114,7 +114,7 @@ const pin: Story<World> = {
   ...backup,
   name: "factorio: pinning a point",
   request: { operation: "pin", at: "latest" },
-  sample: 4,
+  sample: 3,
   outcomes: ["pinned"],
 };
 
@@ -129,7 +129,7 @@ function restoring(
     ...common,
     name,
     request,
-    sample: 6,
+    sample: 4,
     outcomes,
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill({ folder, known }, killed) {
@@ -193,7 +193,7 @@ const scrub: Story<World> = {
   ...backup,
   name: "factorio: a scrub that takes a mark back",
   request: { operation: "scrub", all: true },
-  sample: 4,
+  sample: 3,
   outcomes: ["scrubbed"],
   async lay(folder) {
     await layTwoPoints(folder);
@@ -225,7 +225,7 @@ const drill: Story<World> = {
   ...backup,
   name: "factorio: a drill",
   request: { operation: "drill", at: "latest" },
-  sample: 5,
+  sample: 3,
   outcomes: ["proven"],
   async lookAfterKill(world, killed) {
     await backup.lookAfterKill(world, killed);

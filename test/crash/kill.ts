@@ -99,12 +99,14 @@ export async function startRunner(
 export const killsAtAll = process.env.KILL_POINTS === "all";
 
 /**
- * Which steps a suite kills at: all of them with KILL_POINTS=all, else the first, the last and an even spread.
+ * Which steps a suite kills at: all of them with KILL_POINTS=all, else the first, the last and an even spread; the one
+ * in the middle for a sample of one.
  * @param count Steps of the run that was not killed.
  */
 export function killPoints(count: number, sample: number): number[] {
   const all = Array.from({ length: count }, (_, index) => index + 1);
   if (killsAtAll || count <= sample) return all;
+  if (sample === 1) return [Math.ceil(count / 2)];
   return [
     ...new Set(Array.from({ length: sample }, (_, index) => 1 + Math.round((index * (count - 1)) / (sample - 1)))),
   ];

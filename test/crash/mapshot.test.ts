@@ -116,7 +116,7 @@ const newRender: Story<World> = {
   ...common,
   ...publishing,
   name: "mapshot: a new render takes the place of an older one",
-  sample: 8,
+  sample: 5,
   async lay(folder) {
     await layLab(folder);
     await layUnknown(folder);
@@ -130,7 +130,7 @@ const sameName: Story<World> = {
   ...common,
   ...publishing,
   name: "mapshot: a render of the same name, with other tiles and finer ones",
-  sample: 7,
+  sample: 4,
   async lay(folder) {
     await layLab(folder);
     await layUnknown(folder);
@@ -145,7 +145,7 @@ const rendering: Story<World> = {
   ...common,
   ...publishing,
   name: "mapshot: the game's newest backup is rendered and published",
-  sample: 8,
+  sample: 5,
   async lay(folder) {
     await layLab(folder);
     await layUnknown(folder);
@@ -184,7 +184,7 @@ const cleanup: Story<World> = {
   ...common,
   name: "mapshot: a cleanup of two older renders on each side",
   request: { operation: "cleanup" },
-  sample: 5,
+  sample: 3,
   outcomes: ["cleaned"],
   async lay(folder) {
     await layLab(folder);
@@ -248,7 +248,7 @@ const restore: Story<World> = {
   ...restoring,
   name: "mapshot: a restore over another render",
   request: { operation: "restore", allow: [] },
-  sample: 7,
+  sample: 4,
   outcomes: ["restored"],
   lay: layRestorable,
 };
@@ -260,7 +260,7 @@ const undo: Story<World> = {
   ...restoring,
   name: "mapshot: the undo of a restore",
   request: { operation: "undo" },
-  sample: 4,
+  sample: 3,
   outcomes: ["undone", "flushed"],
   // An undo of an undo brings the restored render back; so one that was complete is not told again.
   requestAfter: async ({ folder }) => ({ operation: (await shownTick(folder)) === later.tick ? "flush" : "undo" }),

@@ -115,7 +115,7 @@ const backup: Story<World> = {
   ...common,
   name: "ollama: a backup that brings a model, replaces one and lets one go, server running",
   request: { operation: "backup", allow: [] },
-  sample: 7,
+  sample: 4,
   outcomes: ["created", "unchanged"],
   lay: layChanged,
   async lookAfterKill({ folder }) {
@@ -161,7 +161,7 @@ const restore: Story<World> = {
   ...restoring,
   name: "ollama: a restore over a damaged store, server running",
   request: { operation: "restore", allow: [] },
-  sample: 5,
+  sample: 3,
   outcomes: ["restored"],
   lay: layDamaged,
 };
@@ -179,7 +179,7 @@ const undo: Story<World> = {
   ...restoring,
   name: "ollama: the undo of a restore, server running",
   request: { operation: "undo" },
-  sample: 4,
+  sample: 3,
   outcomes: ["undone", "flushed"],
   // An undo of an undo brings the restored data back; so one that was complete is not told again.
   requestAfter: async ({ folder }) => ({ operation: (await isUndone(folder)) ? "flush" : "undo" }),

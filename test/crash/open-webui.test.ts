@@ -100,7 +100,7 @@ const backup: Story<World> = {
   ...common,
   name: "open-webui: a backup that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 8,
+  sample: 5,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder),
   async lookAfterKill(world) {
@@ -118,7 +118,7 @@ const backup: Story<World> = {
 const asleep: Story<World> = {
   ...backup,
   name: "open-webui: a backup for which the app is stopped",
-  sample: 7,
+  sample: 4,
   lay: (folder) => layTwoPoints(folder, true),
   open: (folder) =>
     open(folder, { settings: { network: true, workload: workload(folder, "--wal") }, serve: ["--wal"] }),
@@ -146,7 +146,7 @@ function restoring(name: string, request: RunRequest, outcomes: string[]): Story
     ...common,
     name,
     request,
-    sample: 6,
+    sample: 4,
     outcomes,
     open: (folder) => open(folder, { serve: [] }),
     async lookAfterKill(world, killed) {

@@ -81,7 +81,7 @@ const backup: Story<World> = {
   ...common,
   name: "postgresql: a backup that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 5,
+  sample: 3,
   outcomes: ["created", "unchanged"],
   async lookAfterKill({ folder }) {
     const latest = join(nas(folder), "postgresql/backups/latest.sql.gz");
@@ -104,7 +104,7 @@ function restoring(name: string, request: RunRequest, versions: { before: number
     ...common,
     name,
     request,
-    sample: 7,
+    sample: 4,
     outcomes: ["restored", "undone", "flushed"],
     async lookAfterKill({ folder, known }, killed) {
       await expectSoundNas(nas(folder), "postgresql", app.artefacts, known);
@@ -157,7 +157,7 @@ const drill: Story<World> = {
   ...backup,
   name: "postgresql: a drill",
   request: { operation: "drill", at: "latest" },
-  sample: 4,
+  sample: 3,
   outcomes: ["proven"],
   async lookAfterMend({ folder }) {
     expect(await version()).toBe(3);

@@ -158,7 +158,7 @@ const backup: Story<World> = {
   ...common,
   name: "7 Days to Die: a backup of game and world that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 8,
+  sample: 5,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder, { serve: false }),
   async lookAfterKill(world) {
@@ -178,7 +178,7 @@ function restoring(name: string, request: RunRequest, after: 1 | 2, outcomes: st
     ...common,
     name,
     request,
-    sample: 4,
+    sample: 3,
     outcomes,
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill(world, killed) {

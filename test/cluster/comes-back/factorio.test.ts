@@ -15,7 +15,7 @@ const restore: Story<World> = {
   app: "factorio",
   name: "factorio, on a cluster: a restore, server running",
   request: { operation: "restore", at: "latest", allow: [] },
-  sample: 3,
+  sample: 2,
   outcomes: ["restored"],
   lay,
   open: (folder) => open(folder, cluster, home),

@@ -9,7 +9,7 @@ import { cronJobs } from "../../../deploy/manifests/cron-jobs.ts";
 import { functionsAccount, siteOf } from "../../../deploy/manifests/site.ts";
 import { loadAppTypes } from "../../../functions/types.ts";
 import { connect } from "../../../shared/cluster/client.ts";
-import { clusterRuns } from "../../../shared/cluster/cluster-runs.ts";
+import { type ClusterRuns, clusterRuns } from "../../../shared/cluster/cluster-runs.ts";
 import { cronJobName, jobName } from "../../../shared/cluster/names.ts";
 import { parseConfig } from "../../../shared/config.ts";
 import { initNas } from "../../../shared/nas/nas.ts";
@@ -37,6 +37,8 @@ const rows: ComesBackRow[] = [];
 afterAll(async () => {
   if (killsAtAll) await rememberComesBack("jobs", rows);
 });
+
+let backedUp: Promise<Outcome | undefined> | undefined;
 
 /** A server over a save that was backed up, and has been played since; Keepsake as it is installed for it. */
 async function install(options: { endsAfterSeconds?: number } = {}) {
@@ -66,9 +68,16 @@ apps:
   // A function has the export elsewhere than a run.
   const config = parseConfig(`${text}nas: ${nas.folder}`, path, types);
   const runs = clusterRuns({ cluster: connect(kubeconfig), config, tell: async () => {}, log: silentLog });
-  return { witness, runs };
+  const installed = { witness, runs };
+  // The next one finds it on the NAS: it has the same save.
+  backedUp ??= carryOut(installed, { operation: "backup", app: "factorio", allow: [] });
+  expect((await backedUp)?.failure).toBeUndefined();
+  return installed;
 }
-type Installed = Awaited<ReturnType<typeof install>>;
+interface Installed {
+  readonly witness: Witness;
+  readonly runs: ClusterRuns;
+}
 
 let count = 0;
 /** Starts a run and follows it to its end. */
@@ -86,7 +95,6 @@ async function carryOut(
   return (await runs.find(id))?.outcome;
 }
 const restore = { operation: "restore", app: "factorio", at: "latest", allow: [] } satisfies RunDescription["request"];
-const backUp = (installed: Installed) => carryOut(installed, { operation: "backup", app: "factorio", allow: [] });
 const flush = (installed: Installed) => carryOut(installed, { operation: "flush", app: "factorio" });
 
 /** For the shell inside: `$pid` is each process of the run's container. */
@@ -120,7 +128,6 @@ test.each(killsAtAll ? phases : ["stopping the app"])(
   "the Job's runner killed with kill -9 when it tells: %s",
   async (when) => {
     const installed = await install({ endsAfterSeconds: 2 });
-    expect((await backUp(installed))?.failure).toBeUndefined();
     const outcome = await carryOut(installed, restore, async (phase, id) => {
       if (phase === when) await eachProcess(id, "kill -9 $pid");
     });
@@ -133,7 +140,6 @@ test.each(killsAtAll ? phases : ["stopping the app"])(
 
 test("the Job's runner killed because its memory is used up while the app is being stopped", async () => {
   const installed = await install({ endsAfterSeconds: 5 });
-  expect((await backUp(installed))?.failure).toBeUndefined();
   const outcome = await carryOut(installed, restore, async (phase, id) => {
     if (phase !== "stopping the app") return;
     // What uses the memory up is many small ones, so that the kernel takes the runner.
@@ -152,7 +158,6 @@ test("the Job's runner killed because its memory is used up while the app is bei
 
 test("the Job's deadline is over while the app is being stopped", async () => {
   const installed = await install({ endsAfterSeconds: 15 });
-  expect((await backUp(installed))?.failure).toBeUndefined();
   await home.kubectl(
     ...["patch", "cronjob", cronJobName("factorio"), "--type=merge"],
     `--patch=${JSON.stringify({ spec: { jobTemplate: { spec: { activeDeadlineSeconds: 8 } } } })}`,

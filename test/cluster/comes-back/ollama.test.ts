@@ -41,7 +41,6 @@ async function open(folder: string): Promise<World> {
 
 const common = {
   app: "ollama",
-  sample: 3,
   open,
   close: ({ witness }: World) => witness.remove(),
   configPath: (folder: string) => places(folder).config,
@@ -57,6 +56,8 @@ async function isRestored(folder: string): Promise<boolean> {
 const backup: Story<World> = {
   ...common,
   name: "ollama, on a cluster: a backup that brings a model and lets one go, server running",
+  // It stops nothing.
+  sample: 1,
   request: { operation: "backup", allow: [] },
   outcomes: ["created", "unchanged"],
   async lay(folder) {
@@ -78,6 +79,7 @@ const backup: Story<World> = {
 const restore: Story<World> = {
   ...common,
   name: "ollama, on a cluster: a restore over a damaged store, server running",
+  sample: 2,
   request: { operation: "restore", allow: [] },
   outcomes: ["restored"],
   async lay(folder) {
