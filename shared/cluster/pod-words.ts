@@ -62,11 +62,12 @@ export function whyNotReady(pods: readonly V1Pod[]): { why: string; isHopeless: 
   return undefined;
 }
 
-function whyContainer({ name, state, lastState, restartCount }: V1ContainerStatus) {
+function whyContainer({ name, state, lastState, restartCount, ready }: V1ContainerStatus) {
   const { waiting, running } = state ?? {};
   const ended = state?.terminated ?? lastState?.terminated;
   const isHopeless = restartCount >= crashesMost && running === undefined;
-  if (waiting?.reason === "CrashLoopBackOff" || (ended && ended.exitCode !== 0 && !running)) {
+  // Also while it is up for a moment between two crashes.
+  if (waiting?.reason === "CrashLoopBackOff" || (ended && ended.exitCode !== 0 && !ready)) {
     const how = ended?.reason === "OOMKilled" ? "out of memory" : `exit status ${ended?.exitCode}`;
     return { why: `container "${name}" ends again and again, last with ${how} (${restartCount} restarts)`, isHopeless };
   }

@@ -70,6 +70,8 @@ export const kubeletConfig = (run: Run) => ({
   },
   nodeStatusUpdateFrequency: "5s",
   syncFrequency: "10s",
+  // Else a container that ends again and again has tests wait for a minute.
+  crashLoopBackOff: { maxContainerRestartPeriod: "2s" },
 });
 
 /** A bridge, addresses from a file: see cni.dev/plugins/current. */
