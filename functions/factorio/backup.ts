@@ -71,8 +71,8 @@ async function chooseSave(
       const fingerprint = fileFingerprint(path, save.stat);
       const found = {
         path,
-        sizeBytes: Number(save.stat.size),
-        savedAtMs: Number(save.stat.mtimeNs / 1_000_000n),
+        sizeBytes: save.stat.size,
+        savedAtMs: Math.trunc(save.stat.mtimeMs),
         lookedAtMs,
         fingerprint,
       };
@@ -84,7 +84,7 @@ async function chooseSave(
     } catch (cause) {
       if (!(cause instanceof Failure)) throw cause;
       // Somebody who copies a save into the folder is not done yet, or it is broken for good.
-      const changing = (await save.handle.stat({ bigint: true })).mtimeNs !== save.stat.mtimeNs;
+      const changing = (await save.handle.stat()).mtimeMs !== save.stat.mtimeMs;
       throw new Failure(
         changing ? "source_changing" : "source_invalid",
         `Cannot back up the newest save: ${cause.message}`,
@@ -113,8 +113,8 @@ async function copySave(source: FactorioSource, stage: Stage): Promise<Capture |
     if (fileFingerprint(source.path, save.stat) !== source.fingerprint) return undefined;
     const { sha256, sizeBytes } = await stage.write("save", chunksOf(save.handle, source.sizeBytes), source.sizeBytes);
     // Not ctime: it also moves when a rotation takes the name away, and the bytes stay.
-    const { size, mtimeNs } = await save.handle.stat({ bigint: true });
-    if (size !== save.stat.size || mtimeNs !== save.stat.mtimeNs || sizeBytes !== source.sizeBytes) return undefined;
+    const { size, mtimeMs } = await save.handle.stat();
+    if (size !== save.stat.size || mtimeMs !== save.stat.mtimeMs || sizeBytes !== source.sizeBytes) return undefined;
     return {
       takenAtMs: source.lookedAtMs,
       checksums: new Map([["save", sha256]]),

@@ -72,7 +72,7 @@ async function appears(folder: string, before: string, timeoutMs: number, signal
 
 async function newestIn(folder: string): Promise<string> {
   const [newest] = await listSaves(folder).catch(() => []);
-  return newest ? `${newest.name} ${newest.stat.ino} ${newest.stat.mtimeNs} ${newest.stat.size}` : "";
+  return newest ? `${newest.name} ${newest.stat.ino} ${newest.stat.mtimeMs} ${newest.stat.size}` : "";
 }
 
 /** A stale `.tmp.zip` of a killed server stays as it is; one that is being written grows. */

@@ -1,4 +1,4 @@
-import type { BigIntStats } from "node:fs";
+import type { Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../../shared/failures.ts";
@@ -12,7 +12,7 @@ export interface Save {
   readonly sizeBytes: number;
   /** When the game finished writing it, in ms since the epoch. */
   readonly savedAtMs: number;
-  readonly stat: BigIntStats;
+  readonly stat: Stats;
 }
 
 /** The game writes `<name>.tmp.zip` and renames it when it is whole; hidden names are Finder's and our own. */
@@ -26,14 +26,12 @@ export async function listSaves(folder: string): Promise<Save[]> {
   const saves = await Promise.all(
     names.map(async (name): Promise<Save[]> => {
       const path = join(folder, name);
-      const found = await stat(path, { bigint: true }).catch(() => undefined);
+      const found = await stat(path).catch(() => undefined);
       if (!found?.isFile()) return [];
-      return [
-        { name, path, sizeBytes: Number(found.size), savedAtMs: Number(found.mtimeNs / 1_000_000n), stat: found },
-      ];
+      return [{ name, path, sizeBytes: found.size, savedAtMs: Math.trunc(found.mtimeMs), stat: found }];
     }),
   );
-  const newer = (a: Save, b: Save) => Number(b.stat.mtimeNs - a.stat.mtimeNs) || (a.name < b.name ? -1 : 1);
+  const newer = (a: Save, b: Save) => b.stat.mtimeMs - a.stat.mtimeMs || (a.name < b.name ? -1 : 1);
   return saves.flat().sort(newer);
 }
 
@@ -61,9 +59,9 @@ export async function newestSave(folder: string): Promise<Save> {
 }
 
 /** An open save, read through its descriptor: whatever becomes of its name, these are the bytes that were chosen. */
-export async function openSave(path: string): Promise<{ handle: FileHandle; stat: BigIntStats; bytes: ZipBytes }> {
+export async function openSave(path: string): Promise<{ handle: FileHandle; stat: Stats; bytes: ZipBytes }> {
   const handle = await open(path, "r");
-  const found = await handle.stat({ bigint: true });
+  const found = await handle.stat();
   const read = async (offset: number, lengthBytes: number) => {
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(lengthBytes), 0, lengthBytes, offset);
     if (bytesRead === lengthBytes) return buffer;
@@ -72,7 +70,7 @@ export async function openSave(path: string): Promise<{ handle: FileHandle; stat
       `Cannot read "${path}": ${lengthBytes} bytes are wanted at ${offset}, are ${bytesRead}`,
     );
   };
-  return { handle, stat: found, bytes: { path, sizeBytes: Number(found.size), read } };
+  return { handle, stat: found, bytes: { path, sizeBytes: found.size, read } };
 }
 
 /** Which map a save on disk is of; undefined when that cannot be read. */

@@ -29,7 +29,7 @@ export const backup: MirrorApp<Settings, MapshotSource> = {
     const fingerprint = createHash("sha256").update(found.look.fingerprint);
     for (const name of [pageName, ...found.render.viewer]) {
       const path = join(ctx.settings.renders, name);
-      fingerprint.update(`${fileFingerprint(path, await lstat(path, { bigint: true }))}\n`);
+      fingerprint.update(`${fileFingerprint(path, await lstat(path))}\n`);
     }
     return {
       found,

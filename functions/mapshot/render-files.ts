@@ -1,9 +1,8 @@
-import { lstatSync } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { Failure, type FailureCode } from "../../shared/failures.ts";
 import type { MirrorFolderFile } from "../../shared/mirror-app.ts";
-import { fileFingerprint } from "../../shared/source/fingerprint.ts";
-import { TextHash } from "../../shared/source/text-hash.ts";
+import { StatHash } from "../../shared/source/stat-hash.ts";
 import { takingTurns } from "../../shared/source/walk.ts";
 import type { EmptyTiles } from "./complete.ts";
 import { infoName, type Render } from "./render-folder.ts";
@@ -17,7 +16,7 @@ interface Options {
 }
 
 interface RenderFile extends MirrorFolderFile {
-  readonly fingerprint: string;
+  readonly stat: Stats;
 }
 
 /**
@@ -55,10 +54,10 @@ function* filesNow(
 
 function look(render: Render, path: string): RenderFile | undefined {
   const from = `${render.path}/${path}`;
-  const stat = lstatSync(from, { bigint: true, throwIfNoEntry: false });
+  const stat = lstatSync(from, { throwIfNoEntry: false });
   if (!stat) return undefined;
   if (!stat.isFile()) throw new Failure("source_invalid", `Cannot use "${from}": a file is wanted, is something else`);
-  return { path, from, sizeBytes: Number(stat.size), fingerprint: fileFingerprint(path, stat) };
+  return { path, from, sizeBytes: stat.size, stat };
 }
 
 const gone = (path: string, code: FailureCode) =>
@@ -75,13 +74,13 @@ export interface Look {
 
 /** What the file system says of a render's files, without reading them. Throws as `filesOf`. */
 export async function lookAtFiles(render: Render, options: Options): Promise<Look> {
-  const hash = new TextHash();
+  const hash = new StatHash();
   const turns = takingTurns(options.signal);
   let [files, sizeBytes] = [0, 0];
   for (const file of filesNow(render, options)) {
     if (turns.isOver()) await turns.next();
     if (!file) continue;
-    hash.add(`${file.path} ${file.fingerprint}\n`);
+    hash.add(file.path, file.stat);
     files += 1;
     sizeBytes += file.sizeBytes;
   }

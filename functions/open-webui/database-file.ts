@@ -1,4 +1,4 @@
-import type { BigIntStats } from "node:fs";
+import type { Stats } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ignore } from "../../shared/disk.ts";
@@ -33,7 +33,7 @@ export async function readDatabaseFile(wanted: string): Promise<DatabaseFile> {
     throw cause.code === "ENOENT" || cause.code === "ENOTDIR" ? missing(wanted, cause) : unreachable(wanted, cause);
   });
   const [info, head] = await readHead(path);
-  if (info.size === 0n) {
+  if (info.size === 0) {
     throw new Failure("source_empty", `Cannot back up "${path}": a database is wanted, the file is empty`, {
       hint: "The backups are left as they are. An app that starts over an empty file makes a new database.",
     });
@@ -44,9 +44,9 @@ export async function readDatabaseFile(wanted: string): Promise<DatabaseFile> {
       hint: "Is it encrypted (SQLCipher), or does DATABASE_URL lead to another server? The backups are left as they are.",
     });
   }
-  const beside = new Map<(typeof sidecars)[number], BigIntStats>();
+  const beside = new Map<(typeof sidecars)[number], Stats>();
   for (const suffix of sidecars) {
-    const found = await stat(path + suffix, { bigint: true })
+    const found = await stat(path + suffix)
       .catch(ignore("ENOENT"))
       .catch((cause) => {
         throw unreachable(path + suffix, cause);
@@ -60,23 +60,21 @@ export async function readDatabaseFile(wanted: string): Promise<DatabaseFile> {
   );
   return {
     path,
-    sizeBytes: Number(info.size + (beside.get("-wal")?.size ?? 0n)),
-    changedAtMs: Math.max(
-      ...[info, ...others.map(([, found]) => found)].map(({ mtimeNs }) => Number(mtimeNs / 1_000_000n)),
-    ),
+    sizeBytes: info.size + (beside.get("-wal")?.size ?? 0),
+    changedAtMs: Math.max(...[info, ...others.map(([, found]) => found)].map(({ mtimeMs }) => Math.trunc(mtimeMs))),
     wal: header.wal,
-    ...(!header.wal && { usedBytes: Math.max(0, Number(info.size) - header.freePages * header.pageBytes) }),
-    beside: new Map([...beside].map(([suffix, { size }]) => [suffix, Number(size)])),
+    ...(!header.wal && { usedBytes: Math.max(0, info.size - header.freePages * header.pageBytes) }),
+    beside: new Map([...beside].map(([suffix, { size }]) => [suffix, size])),
     fingerprint: [...others.map(([suffix]) => suffix), ...prints, head.toString("base64")].join(" "),
   };
 }
 
-async function readHead(path: string): Promise<[BigIntStats, Buffer]> {
+async function readHead(path: string): Promise<[Stats, Buffer]> {
   try {
     const file = await open(path, "r");
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
-      return [await file.stat({ bigint: true }), buffer.subarray(0, bytesRead)];
+      return [await file.stat(), buffer.subarray(0, bytesRead)];
     } finally {
       await file.close();
     }

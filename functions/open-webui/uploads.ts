@@ -61,7 +61,7 @@ async function archive(ctx: RunContext, folder: string, stage: Stage): Promise<C
         continue;
       }
       entries += 1;
-      const mode = Number(stat.mode) & 0o777;
+      const mode = stat.mode & 0o777;
       if (kind === "folder") {
         yield { path, type: "folder", sizeBytes: 0, mtimeMs, mode };
         continue;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../../shared/failures.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
 import { PackedLines } from "../../shared/source/packed-lines.ts";
-import { TextHash } from "../../shared/source/text-hash.ts";
+import { StatHash } from "../../shared/source/stat-hash.ts";
 import { type WalkedFile, walkEach } from "../../shared/source/walk.ts";
 import { isRegion, isTransient } from "./members.ts";
 
@@ -80,7 +80,7 @@ export async function listSettled(folder: string, options: LookOptions): Promise
   for (let round = 1; ; round++) {
     const stamps = new Stamps();
     const sinceMs = Date.now();
-    const found = await look(folder, options, ({ path }, stamp) => stamps.add(path, stamp)).catch(ifChanging(round));
+    const found = await look(folder, options, (file) => stamps.add(file.path, stampOf(file))).catch(ifChanging(round));
     // A time that is still to come is told by another clock, and every write moves it.
     const settled =
       found && (found.writtenAtMs < sinceMs - clockStepMs || found.writtenAtMs > Date.now() + clockStepMs);
@@ -92,7 +92,7 @@ export async function listSettled(folder: string, options: LookOptions): Promise
 /** @returns Files that were written, made or removed since a listing. */
 export async function movedSince(folder: string, before: Listing, options: LookOptions): Promise<string[]> {
   const stamps = new Stamps();
-  await look(folder, options, ({ path }, stamp) => stamps.add(path, stamp));
+  await look(folder, options, (file) => stamps.add(file.path, stampOf(file)));
   return before.stamps.differing(stamps);
 }
 
@@ -103,16 +103,17 @@ const ifChanging = (round: number) => (error: unknown) => {
   throw error;
 };
 
-/** What stands for the content of a file. */
-export const stampOf = ({ stat }: Pick<WalkedFile, "stat">): string => fileFingerprint("", stat);
+/** What stands for the content of a file; "" for a folder. */
+export const stampOf = ({ kind, stat }: Pick<WalkedFile, "kind" | "stat">): string =>
+  kind === "file" ? fileFingerprint("", stat) : "";
 
 /** @throws {Failure} `source_invalid` for a link or a special file, which no archive of ours may hold; as `walkFiles`. */
 async function look(
   folder: string,
   { counts, signal }: LookOptions,
-  onFile: (file: WalkedFile, stamp: string) => void,
+  onFile: (file: WalkedFile) => void,
 ): Promise<Look & { writtenAtMs: number }> {
-  const hash = new TextHash();
+  const hash = new StatHash();
   let [sizeBytes, newestMs, changedAtMs, writtenAtMs, regions] = [0, 0, 0, 0, 0];
   await walkEach(folder, { folders: true, skip: isTransient, signal }, (file) => {
     const { path, kind, stat, mtimeMs } = file;
@@ -123,18 +124,17 @@ async function look(
         { hint: "Put what it leads to in its place." },
       );
     }
-    writtenAtMs = Math.max(writtenAtMs, Number(stat.ctimeNs / 1_000_000n));
-    const stamp = kind === "file" ? stampOf(file) : "";
+    writtenAtMs = Math.max(writtenAtMs, stat.ctimeMs);
     if (kind === "file") {
       sizeBytes += file.sizeBytes;
       newestMs = Math.max(newestMs, mtimeMs);
       if (isRegion(path)) regions += 1;
       if (counts(path)) {
         changedAtMs = Math.max(changedAtMs, mtimeMs);
-        hash.add(`${JSON.stringify(path)} ${stamp}\n`);
+        hash.add(path, stat);
       }
     }
-    onFile(file, stamp);
+    onFile(file);
   });
   return { fingerprint: hash.hex(), sizeBytes, newestMs, changedAtMs, writtenAtMs, regions };
 }

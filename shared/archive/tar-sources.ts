@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../failures.ts";
@@ -38,7 +38,7 @@ export async function* tarSources(
       type: kind,
       sizeBytes: kind === "folder" ? 0 : sizeBytes,
       mtimeMs,
-      mode: Number(stat.mode),
+      mode: stat.mode,
       open: () => read(join(root, file.path), file, buffers),
     };
   }
@@ -48,12 +48,12 @@ async function* readSmall(path: string, { sizeBytes, stat }: WalkedFile, buffers
   const buffer = bufferOf(buffers, 0);
   const file = tried(path, () => openSync(path, flags));
   try {
-    expectSame(path, stat, fstatSync(file, { bigint: true }));
+    expectSame(path, stat, fstatSync(file));
     let done = 0;
     for (let read = -1; done < sizeBytes && read !== 0; done += read) {
       read = readSync(file, buffer, done, sizeBytes - done, done);
     }
-    expectSame(path, stat, fstatSync(file, { bigint: true }));
+    expectSame(path, stat, fstatSync(file));
     yield buffer.subarray(0, done);
   } finally {
     closeSync(file);
@@ -65,7 +65,7 @@ async function* readLarge(path: string, { sizeBytes, stat }: WalkedFile, buffers
     throw gone(path, error);
   });
   try {
-    expectSame(path, stat, await file.stat({ bigint: true }));
+    expectSame(path, stat, await file.stat());
     for (let done = 0, turn = 0; done < sizeBytes; turn += 1) {
       const { bytesRead, buffer } = await file.read(
         bufferOf(buffers, turn % 2),
@@ -78,7 +78,7 @@ async function* readLarge(path: string, { sizeBytes, stat }: WalkedFile, buffers
       done += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
-    expectSame(path, stat, await file.stat({ bigint: true }));
+    expectSame(path, stat, await file.stat());
   } finally {
     await file.close();
   }
@@ -107,8 +107,8 @@ function gone(path: string, cause: NodeJS.ErrnoException): Failure {
 }
 
 /** Not ctime: a rename of the file moves it, and the bytes stay. */
-function expectSame(path: string, before: BigIntStats, now: BigIntStats): void {
-  const same = (["dev", "ino", "size", "mtimeNs"] as const).every((key) => before[key] === now[key]);
+function expectSame(path: string, before: Stats, now: Stats): void {
+  const same = (["dev", "ino", "size", "mtimeMs"] as const).every((key) => before[key] === now[key]);
   if (same) return;
   throw new Failure(
     "source_changing",

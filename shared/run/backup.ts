@@ -260,7 +260,7 @@ async function publish(
   await publishPoint(folders, manifest, ready, ctx.disk);
   for (const { name } of written) {
     const path = join(folders.history, name);
-    fingerprints[`history/${name}`] = fileFingerprint(path, await stat(path, { bigint: true }));
+    fingerprints[`history/${name}`] = fileFingerprint(path, await stat(path));
   }
   const point = newestGood(await listPoints(folders, type.artefacts)) as Good;
   const takenOver = type.artefacts.flatMap(({ kind, latest }) => {

@@ -48,7 +48,7 @@ export async function standingUnits(
 
 /** Undefined when it is not there, or is something else. */
 async function unitFingerprint(kind: string, path: string): Promise<string | undefined> {
-  const found = await lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw error;
   });

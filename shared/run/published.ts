@@ -157,7 +157,7 @@ async function isOther(path: string, file: string): Promise<boolean> {
 }
 
 async function fingerprintOf(path: string): Promise<string | undefined> {
-  const info = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });

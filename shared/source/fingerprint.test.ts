@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fileFingerprint } from "./fingerprint.ts";
 
-const fingerprintOf = async (path: string) => fileFingerprint(path, await stat(path, { bigint: true }));
+const fingerprintOf = async (path: string) => fileFingerprint(path, await stat(path));
 
 test("fileFingerprint() stays as long as nobody touches the file", async () => {
   const path = join(await mkdtemp(join(tmpdir(), "fingerprint-")), "a");

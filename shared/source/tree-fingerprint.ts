@@ -1,5 +1,4 @@
-import { fileFingerprint } from "./fingerprint.ts";
-import { TextHash } from "./text-hash.ts";
+import { StatHash } from "./stat-hash.ts";
 import { type WalkedFile, type WalkOptions, walkEach } from "./walk.ts";
 
 export interface TreeFingerprint {
@@ -19,12 +18,11 @@ export async function treeFingerprint(
   root: string,
   { onFile, ...options }: Omit<WalkOptions, "folders"> & { onFile?: (file: WalkedFile) => void } = {},
 ): Promise<TreeFingerprint> {
-  const hash = new TextHash();
+  const hash = new StatHash();
   let [files, sizeBytes] = [0, 0];
   await walkEach(root, options, (file) => {
     onFile?.(file);
-    // JSON quotes whatever a path may hold, so no two sets of files write the same line.
-    hash.add(`${JSON.stringify([file.path, file.kind])} ${fileFingerprint("", file.stat)}\n`);
+    hash.add(`${file.kind} ${file.path}`, file.stat);
     files += 1;
     sizeBytes += file.sizeBytes;
   });

@@ -1,4 +1,4 @@
-import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { Failure } from "../failures.ts";
@@ -11,7 +11,7 @@ export interface WalkedFile {
   readonly sizeBytes: number;
   readonly mtimeMs: number;
   /** From lstat. */
-  readonly stat: BigIntStats;
+  readonly stat: Stats;
 }
 
 export interface WalkOptions {
@@ -79,9 +79,7 @@ function* walk(root: string, { skip, folders }: WalkOptions): Generator<WalkedFi
     const stat = statOf(root, path);
     const kind = stat.isFile() ? "file" : stat.isDirectory() ? "folder" : stat.isSymbolicLink() ? "link" : "other";
     const isTold = kind !== "folder" || folders;
-    yield isTold
-      ? { path, kind, sizeBytes: Number(stat.size), mtimeMs: Number(stat.mtimeNs / 1_000_000n), stat }
-      : undefined;
+    yield isTold ? { path, kind, sizeBytes: stat.size, mtimeMs: Math.trunc(stat.mtimeMs), stat } : undefined;
     if (kind === "folder") open.push({ prefix: `${path}/`, names: namesOf(root, path).values() });
   }
 }
@@ -100,10 +98,10 @@ function namesOf(root: string, folder: string): string[] {
   }
 }
 
-function statOf(root: string, path: string): BigIntStats {
+function statOf(root: string, path: string): Stats {
   try {
     // Not by `join`, which takes as long as the call itself.
-    const stat = lstatSync(`${root}/${path}`, { bigint: true, throwIfNoEntry: false });
+    const stat = lstatSync(`${root}/${path}`, { throwIfNoEntry: false });
     if (stat) return stat;
   } catch (error) {
     throw unreadable(join(root, path), error);
