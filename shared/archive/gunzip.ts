@@ -5,6 +5,7 @@ import { ByteCursor } from "./byte-cursor.ts";
 import { emptyFinalBlock, maxBlockBytes, trailerBytes } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
 import { storedBound } from "./stored-runs.ts";
+import { unstore } from "./unstore.ts";
 import { freeWhole, whole } from "./whole.ts";
 
 export interface GunzipOptions {
@@ -187,6 +188,7 @@ async function* inflateSlices(
   { name, signal }: GunzipOptions,
 ): AsyncGenerator<Buffer> {
   const free: Buffer[] = [];
+  const targets: Buffer[] = [];
   const notTrue = (offset: number, cause?: unknown) =>
     damaged(name, offset, "its blocks are not those of the index in its manifest", cause);
 
@@ -208,16 +210,23 @@ async function* inflateSlices(
     }
   };
   const inflate = async ({ offset, buffer, lengthBytes }: Slice) => {
+    const target = targets.pop() ?? Buffer.allocUnsafeSlow(usualBlockBytes);
+    const filled = unstore(buffer.subarray(0, lengthBytes - emptyFinalBlock.length), target);
+    if (filled !== undefined) {
+      free.push(buffer);
+      return { result: target.subarray(0, filled), done: () => void targets.push(target) };
+    }
+    targets.push(target);
     const { result, used } = await inflateWhole(buffer.subarray(0, lengthBytes)).catch((cause) => {
       throw notTrue(offset, cause);
     });
     free.push(buffer);
     if (used !== lengthBytes) throw notTrue(offset + used);
-    return result;
+    return { result, done: () => freeWhole(result) };
   };
-  for await (const part of inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1)) {
-    yield part;
-    freeWhole(part);
+  for await (const { result, done } of inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1)) {
+    yield result;
+    done();
   }
   const offset = cursor.offset;
   if (!emptyFinalBlock.equals(await cursor.take(emptyFinalBlock.length))) throw notTrue(offset);
