@@ -4,9 +4,8 @@ import { constants } from "node:fs";
 import { chmod, chown, copyFile, mkdir, open, rm, rmdir, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { FileWorker } from "./file-worker.ts";
 import { link, lstat, openSmall, rename, type SmallFileHandle, stat, unlink } from "./files.ts";
-import { type SmallFile, writeNow } from "./files-now.ts";
+import { type FileWriter, type SmallFile, writeNow } from "./files-now.ts";
 import { answersAtOnce } from "./source/file-system.ts";
 import type { Step } from "./step.ts";
 
@@ -155,16 +154,14 @@ export class Disk {
   /**
    * Writes new small files, all in one step and none fsynced: `syncFileSystem` has to follow before any of them is
    * relied on. Never replaces a file. A crash leaves some of them, and one torn.
-   * @param worker Writes them instead of this thread, where the disk answers at once.
    * @throws {NodeJS.ErrnoException} `EEXIST`, `ENOSPC`…
    */
-  async writeMany(files: readonly SmallFile[], worker?: FileWorker): Promise<void> {
+  async writeMany(files: readonly SmallFile[]): Promise<void> {
     const [first] = files;
     if (!first) return;
     await this.#step(`write ${files.length} files from ${first.path}`, async () => {
       if (await answersAtOnce(dirname(first.path))) {
         const attributes = { fileMode: this.#fileMode, owner: this.#owner };
-        if (worker) return worker.write(files, attributes);
         for (const file of files) writeNow(file, attributes);
         return;
       }
@@ -185,6 +182,17 @@ export class Disk {
       const ended = await Promise.allSettled(Array.from({ length: 8 }, write));
       for (const end of ended) if (end.status === "rejected") throw end.reason;
     });
+  }
+
+  /**
+   * The same on a disk that answers at once, also for parts of large files; all is read back.
+   * @returns The first path that has other bytes.
+   */
+  async writeProven(files: readonly SmallFile[], writer: FileWriter): Promise<string | undefined> {
+    const [first] = files;
+    if (!first) return undefined;
+    const attributes = { fileMode: this.#fileMode, owner: this.#owner };
+    return this.#step(`write ${files.length} files from ${first.path}`, () => writer.write(files, attributes));
   }
 
   /** Makes all that was written to the file system of this folder survive a power cut: syncfs(2), by `sync -f`. */

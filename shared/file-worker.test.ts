@@ -1,7 +1,8 @@
 import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { FileWorker } from "./file-worker.ts";
+import { FileWorker, fileWorkerFor } from "./file-worker.ts";
 import { readTree, tempFolder } from "./testing.ts";
 
 function started(): FileWorker {
@@ -18,23 +19,28 @@ test("FileWorker writes files from shared memory, with their modes and times, an
   const worker = started();
   const folder = await tempFolder();
   const [a, b] = [inMemory(join(folder, "a"), 0, 4), { ...inMemory(join(folder, "b"), 5, 10), mode: 0o640 }];
-  await worker.write([a, { ...b, modifiedAtMs: 1_700_000_000_000 }], { fileMode: 0o600 });
+  const files = [a, { ...b, modifiedAtMs: 1_700_000_000_000 }];
+  expect(await worker.write(files, { fileMode: 0o600 })).toBeUndefined();
   expect(await readTree(folder)).toEqual({ a: "many", b: "bytes" });
   const [ofA, ofB] = await Promise.all([stat(a.path), stat(b.path)]);
   expect([ofA.mode & 0o777, ofB.mode & 0o777, ofB.mtimeMs]).toEqual([0o600, 0o640, 1_700_000_000_000]);
-  expect(await worker.firstOther([a, b])).toBeUndefined();
 });
 
-test("FileWorker finds files with other bytes, more or fewer of them", async () => {
+test("FileWorker writes a large file in parts, and finds one that does not end with what was written", async () => {
   const worker = started();
   const folder = await tempFolder();
-  const files = ["good", "other", "longer", "shorter"].map((name) => inMemory(join(folder, name), 0, 4));
-  await worker.write(files, { fileMode: 0o600 });
-  const spoilt = { other: "mann", longer: "many!", shorter: "man" };
-  for (const [name, text] of Object.entries(spoilt)) await writeFile(join(folder, name), text);
-  for (const [index, name] of Object.keys(spoilt).entries()) {
-    expect(await worker.firstOther([files[0] as never, ...files.slice(index + 1)])).toBe(join(folder, name));
-  }
+  const [path, other] = [join(folder, "large"), join(folder, "other")];
+  const parts = (of: string) => [inMemory(of, 0, 5), { ...inMemory(of, 5, 10), from: 5 }];
+  expect(await worker.write(parts(path), { fileMode: 0o600 })).toBeUndefined();
+  expect(await worker.write([{ ...inMemory(path, 0, 3), from: 10 }], { fileMode: 0o600 })).toBeUndefined();
+  expect(await readTree(folder)).toEqual({ large: "many bytesman" });
+  await writeFile(other, "somebody wrote here");
+  const missing = { ...inMemory(join(folder, "missing"), 0, 4), from: 4 };
+  expect(await worker.write([{ ...inMemory(other, 0, 4), from: 4 }], { fileMode: 0o600 })).toBe(other);
+  await expect(worker.write([missing], { fileMode: 0o600 })).rejects.toMatchObject({ code: "ENOENT" });
+  await symlink(path, join(folder, "link"));
+  const throughLink = { ...inMemory(join(folder, "link"), 0, 4), from: 4 };
+  await expect(worker.write([throughLink], { fileMode: 0o600 })).rejects.toMatchObject({ code: "ELOOP" });
 });
 
 test("FileWorker replaces no file, follows no link, tells what failed by its code, and goes on", async () => {
@@ -47,7 +53,7 @@ test("FileWorker replaces no file, follows no link, tells what failed by its cod
     await expect(worker.write([file], { fileMode: 0o600 })).rejects.toMatchObject({ code: "EEXIST", path: file.path });
   }
   const missing = inMemory(join(folder, "none/a"), 0, 4);
-  await expect(worker.firstOther([missing])).rejects.toMatchObject({ code: "ENOENT" });
+  await expect(worker.write([missing], { fileMode: 0o600 })).rejects.toMatchObject({ code: "ENOENT" });
   await mkdir(join(folder, "none"));
   await worker.write([missing], { fileMode: 0o600 });
   expect(await readTree(folder)).toMatchObject({ mine: "mine", "none/a": "many" });
@@ -55,8 +61,16 @@ test("FileWorker replaces no file, follows no link, tells what failed by its cod
 
 test("FileWorker that has ended fails what waits, and what comes later", async () => {
   const worker = new FileWorker();
-  const waiting = worker.firstOther([]).catch((error: Error) => error.message);
+  const waiting = worker.write([], { fileMode: 0o600 }).catch((error: Error) => error.message);
   await worker.end();
   expect(await waiting).toContain("their thread has ended");
-  await expect(worker.firstOther([])).rejects.toThrow("their thread has ended");
+  await expect(worker.write([], { fileMode: 0o600 })).rejects.toThrow("their thread has ended");
+});
+
+test("fileWorkerFor() starts none for little to write", async () => {
+  const folder = await tempFolder();
+  expect(await fileWorkerFor(folder, 1 << 20)).toBeUndefined();
+  const worker = await fileWorkerFor(folder, 64 << 20);
+  onTestFinished(() => worker?.end());
+  expect(worker !== undefined).toBe(availableParallelism() > 1 && process.platform === "linux");
 });

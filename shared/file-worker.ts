@@ -1,8 +1,9 @@
+import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { FileAttributes, SmallFile } from "./files-now.ts";
+import type { FileAttributes, FileWriter, SmallFile } from "./files-now.ts";
+import { answersAtOnce } from "./source/file-system.ts";
 
 export interface FileJob {
-  readonly work: "write" | "prove";
   readonly files: readonly SmallFile[];
   readonly attributes: FileAttributes;
 }
@@ -12,11 +13,23 @@ export interface FileJobEnd {
   readonly failed?: { readonly message: string };
 }
 
+/** So much to write is worth a thread. */
+const worthBytes = 8 << 20;
+
+/**
+ * For so many bytes below a folder that is there; the caller ends it.
+ * @returns undefined where a thread gains nothing.
+ */
+export async function fileWorkerFor(folder: string, sizeBytes: number): Promise<FileWorker | undefined> {
+  const worth = sizeBytes >= worthBytes && availableParallelism() > 1 && (await answersAtOnce(folder));
+  return worth ? new FileWorker() : undefined;
+}
+
 /**
  * Writes small files and reads them back on a thread of its own, for a disk that answers at once. Whoever starts it
  * ends it. To start one takes 30 ms of CPU time, and 10 MB.
  */
-export class FileWorker {
+export class FileWorker implements FileWriter {
   readonly #worker = new Worker(new URL("./file-thread.ts", import.meta.url));
   readonly #waiting: { resolve(end: FileJobEnd): void; reject(error: unknown): void }[] = [];
   #broken: unknown;
@@ -32,28 +45,19 @@ export class FileWorker {
     return Buffer.from(new SharedArrayBuffer(sizeBytes));
   }
 
-  /** New files; replaces none. @throws {NodeJS.ErrnoException} `EEXIST`, `ENOSPC`… */
-  async write(files: readonly SmallFile[], attributes: FileAttributes): Promise<void> {
-    await this.#carryOut({ work: "write", files, attributes });
-  }
-
-  /** @returns The first path that has other bytes. @throws {NodeJS.ErrnoException} What reading fails with. */
-  async firstOther(files: readonly SmallFile[]): Promise<string | undefined> {
-    return (await this.#carryOut({ work: "prove", files, attributes: { fileMode: 0 } })).other;
-  }
-
-  async end(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  async #carryOut(job: FileJob): Promise<FileJobEnd> {
+  async write(files: readonly SmallFile[], attributes: FileAttributes): Promise<string | undefined> {
     if (this.#broken !== undefined) throw this.#broken;
+    const job: FileJob = { files, attributes };
     const end = await new Promise<FileJobEnd>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#worker.postMessage(job);
     });
     if (end.failed) throw Object.assign(new Error(end.failed.message), end.failed);
-    return end;
+    return end.other;
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
   }
 
   #break(error: unknown): void {

@@ -10,10 +10,12 @@ import {
   writeSync,
 } from "node:fs";
 
-/** A small file, held in memory. */
+/** A small file, or a part of a large one, held in memory. */
 export interface SmallFile {
   path: string;
   bytes: Uint8Array;
+  /** Where they begin, in a file that is written in parts, in order; all but the first part find it there. */
+  from?: number;
   mode?: number;
   modifiedAtMs?: number;
 }
@@ -29,32 +31,62 @@ export interface FileAttributes {
  * does nothing else (`file-thread.ts`).
  */
 
-/** Writes a new file, and replaces none. */
-export function writeNow({ path, bytes, mode, modifiedAtMs }: SmallFile, { fileMode, owner }: FileAttributes): void {
-  const file = openSync(path, "wx", mode ?? fileMode);
+/** Writes files and reads each of them back. */
+export interface FileWriter {
+  /** New files; replaces none. @returns The first path that has other bytes. @throws {NodeJS.ErrnoException} */
+  write(files: readonly SmallFile[], attributes: FileAttributes): Promise<string | undefined>;
+}
+
+/** On this thread. */
+export function writerHere(): FileWriter {
+  const buffer = Buffer.allocUnsafeSlow(readBackBytes);
+  return { write: async (files, attributes) => writeProven(files, attributes, buffer) };
+}
+
+/** What is read back at once: most files are smaller. */
+export const readBackBytes = 1 << 18;
+
+/** @param buffer For reading back; what was in it is gone. @returns The first path that has other bytes. */
+export function writeProven(
+  files: readonly SmallFile[],
+  attributes: FileAttributes,
+  buffer: Buffer,
+): string | undefined {
+  return files.find((file) => !writeNow(file, attributes, buffer))?.path;
+}
+
+/**
+ * Writes a new file, and replaces none; or the next part of one.
+ * @param readBack Memory of any size to read it back into.
+ * @returns Whether it has the bytes that were written, and ends with them; true when nobody asked.
+ */
+export function writeNow(
+  { path, bytes, from = 0, mode, modifiedAtMs }: SmallFile,
+  { fileMode, owner }: FileAttributes,
+  readBack?: Buffer,
+): boolean {
+  const flags = constants.O_RDWR | (from > 0 ? (constants.O_NOFOLLOW ?? 0) : constants.O_CREAT | constants.O_EXCL);
+  const file = openSync(path, flags, mode ?? fileMode);
   try {
-    for (let done = 0; done < bytes.byteLength; ) done += writeSync(file, bytes, done, bytes.byteLength - done, done);
+    for (let done = 0; done < bytes.byteLength; ) {
+      done += writeSync(file, bytes, done, bytes.byteLength - done, from + done);
+    }
     // A look takes less than a change, which goes through the journal of the file system.
     const is = owner || mode !== undefined ? fstatSync(file) : undefined;
     if (owner && is && (is.uid !== owner.uid || is.gid !== owner.gid)) fchownSync(file, owner.uid, owner.gid);
     if (mode !== undefined && is && (is.mode & 0o7777) !== mode) fchmodSync(file, mode);
     if (modifiedAtMs !== undefined) futimesSync(file, modifiedAtMs / 1000, modifiedAtMs / 1000);
+    return readBack === undefined || endsWith(file, bytes, from, readBack);
   } finally {
     closeSync(file);
   }
 }
 
-/** @param buffer Of any size; what was in it is gone. */
-export function isOther({ path, bytes }: SmallFile, buffer: Buffer): boolean {
-  const file = openSync(path, constants.O_RDONLY);
-  try {
-    for (let done = 0; ; ) {
-      const read = readSync(file, buffer, 0, buffer.length, done);
-      if (read === 0) return done !== bytes.byteLength;
-      if (!buffer.subarray(0, read).equals(bytes.subarray(done, done + read))) return true;
-      done += read;
-    }
-  } finally {
-    closeSync(file);
+function endsWith(file: number, bytes: Uint8Array, from: number, buffer: Buffer): boolean {
+  for (let done = 0; ; ) {
+    const read = readSync(file, buffer, 0, buffer.length, from + done);
+    if (read === 0) return done === bytes.byteLength;
+    if (!buffer.subarray(0, read).equals(bytes.subarray(done, done + read))) return false;
+    done += read;
   }
 }

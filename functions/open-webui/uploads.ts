@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { Facts, RunContext, Stage, VerifyOptions } from "../../shared/app.ts";
 import { extractTar } from "../../shared/archive/extract.ts";
@@ -8,6 +8,7 @@ import { readTar, type TarEntry } from "../../shared/archive/tar-read.ts";
 import { type TarSource, tarOf } from "../../shared/archive/tar-write.ts";
 import type { Disk } from "../../shared/disk.ts";
 import { Failure } from "../../shared/failures.ts";
+import { fileWorkerFor } from "../../shared/file-worker.ts";
 import { openReadBack, type ReadBack } from "../../shared/nas/read-back.ts";
 import { treeFingerprint } from "../../shared/source/tree-fingerprint.ts";
 import { walkFiles } from "../../shared/source/walk.ts";
@@ -153,7 +154,12 @@ export async function extractUploads(
   options: { disk: Disk; about: ReadonlyMap<string, Facts> | undefined; signal: AbortSignal },
 ): Promise<void> {
   const entries = entriesOf(file, aboutOf(options.about), options.signal);
-  await extractTar(entries, into, { disk: options.disk, name: file.path, signal: options.signal });
+  const worker = await fileWorkerFor(dirname(into), file.sizeBytes);
+  try {
+    await extractTar(entries, into, { disk: options.disk, worker, name: file.path, signal: options.signal });
+  } finally {
+    await worker?.end();
+  }
 }
 
 /** How much room the unpacked uploads take, at most. */

@@ -1,6 +1,7 @@
 import { extractTar } from "../../shared/archive/extract.ts";
 import type { Disk } from "../../shared/disk.ts";
 import { Failure } from "../../shared/failures.ts";
+import type { FileWorker } from "../../shared/file-worker.ts";
 import { type Archive, readArchive } from "./archive.ts";
 
 /**
@@ -14,17 +15,23 @@ import { type Archive, readArchive } from "./archive.ts";
 export async function unpackFolder(
   archive: Archive,
   into: string,
-  options: { disk: Disk; sha256: string | undefined; sync: boolean; onBytes: (doneBytes: number) => void },
+  options: {
+    disk: Disk;
+    worker: FileWorker | undefined;
+    sha256: string | undefined;
+    sync: boolean;
+    onBytes: (doneBytes: number) => void;
+  },
 ): Promise<string> {
   const { file, signal } = archive;
-  const { disk, sync, onBytes } = options;
+  const { disk, worker, sync, onBytes } = options;
   const wanted = options.sha256 ?? (await file.sha256());
   let root = "";
   const entries = readArchive(archive, (name) => {
     root = name;
   });
   await extractTar(entries, into, {
-    ...{ disk, name: file.path, modeMask: 0o755, sync, onBytes },
+    ...{ disk, name: file.path, modeMask: 0o755, worker, sync, onBytes },
     ...(signal && { signal }),
   });
   const unpacked = await file.sha256();

@@ -1,10 +1,9 @@
 import { lstat, readdir } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { FileWorker } from "../file-worker.ts";
-import type { SmallFile } from "../files-now.ts";
+import { type FileWriter, type SmallFile, writerHere } from "../files-now.ts";
 import { sha256Of } from "../nas/publish.ts";
 import { firstOther } from "../nas/read-many.ts";
 import { answersAtOnce } from "../source/file-system.ts";
@@ -21,6 +20,8 @@ export interface ExtractOptions {
   keepTimes?: boolean;
   /** Whether all of it is durable at the end; otherwise the caller calls `disk.syncFileSystem`. */
   sync?: boolean;
+  /** Writes and reads back on a thread of its own. Only where the disk answers at once. */
+  worker?: FileWorker | undefined;
   signal?: AbortSignal;
   /** All content so far. */
   onBytes?: (doneBytes: number) => void;
@@ -36,8 +37,6 @@ export interface Extracted {
 const smallBytes = 256 << 10;
 const batchBytes = 4 << 20;
 const batchEntries = 512;
-/** From so many batches on, there are probably enough to come to be worth a thread that writes them. */
-const batchesWithoutThread = 2;
 
 /**
  * Unpacks into an empty folder, which is made when it is missing, and reads every file back once it is written. No link
@@ -56,21 +55,17 @@ export async function extractTar(
   const made = new Set([""]);
   const done: Extracted = { files: 0, folders: 0, sizeBytes: 0 };
   const batches = [new Batch(), new Batch()];
-  const mayStart = availableParallelism() > 1 && (await answersAtOnce(into));
+  const writer = (await answersAtOnce(into)) ? (options.worker ?? writerHere()) : undefined;
   let batch = batches[0] as Batch;
   let writing = Promise.resolve();
-  let flushes = 0;
-  let worker: FileWorker | undefined;
 
   /** Hands what was gathered to the disk; the next batch is filled meanwhile. */
   const flush = async () => {
     await writing;
     if (batch.length === 0) return;
     const full = batch;
-    flushes += 1;
-    if (mayStart && flushes > batchesWithoutThread) worker ??= new FileWorker();
-    writing = full.writeTo(disk, into, worker).then(() => {
-      done.files += full.files.length;
+    writing = full.writeTo(disk, into, writer).then(() => {
+      done.files += full.files.filter(({ from }) => from === undefined).length;
       full.clear();
     });
     writing.catch(() => {});
@@ -83,6 +78,31 @@ export async function extractTar(
     made.add(path);
     done.folders += 1;
     batch.folders.push({ path: join(into, path), ...(mode !== undefined && { mode: (mode & modeMask) | 0o700 }) });
+  };
+
+  /** A file that is larger than what is left of a batch goes on in the next one. */
+  const gather = async ({ path, bytes, sizeBytes }: TarEntry, attributes: Partial<SmallFile>) => {
+    const wrong = (is: number) => new Error(`Cannot unpack an entry: ${sizeBytes} bytes are wanted, is ${is}`);
+    let [from, begin, seen] = [0, batch.used, 0];
+    const put = () => {
+      const part = { path: join(into, path), bytes: batch.since(begin), ...attributes };
+      batch.files.push(from === 0 ? part : { ...part, from });
+      from += part.bytes.length;
+      done.sizeBytes += part.bytes.length;
+      onBytes?.(done.sizeBytes);
+    };
+    for await (const chunk of bytes) {
+      seen += chunk.byteLength;
+      if (seen > sizeBytes) throw wrong(seen);
+      for (let rest = batch.take(chunk); rest.byteLength > 0; rest = batch.take(rest)) {
+        put();
+        await flush();
+        signal?.throwIfAborted();
+        begin = 0;
+      }
+    }
+    if (seen !== sizeBytes) throw wrong(seen);
+    put();
   };
 
   try {
@@ -99,11 +119,8 @@ export async function extractTar(
       const parent = dirname(path);
       makeFolders(parent === "." ? "" : parent);
       const attributes = { mode: (entry.mode & modeMask) | 0o600, ...(keepTimes && { modifiedAtMs: mtimeMs }) };
-      if (sizeBytes <= smallBytes) {
-        const bytes = await batch.read(entry.bytes, sizeBytes);
-        batch.files.push({ path: join(into, path), bytes, ...attributes });
-        done.sizeBytes += sizeBytes;
-        onBytes?.(done.sizeBytes);
+      if (writer || sizeBytes <= smallBytes) {
+        await gather(entry, attributes);
       } else {
         await flush();
         await writing;
@@ -123,13 +140,12 @@ export async function extractTar(
     await writing;
   } finally {
     await writing.catch(() => {});
-    await worker?.end();
   }
   if (options.sync ?? true) await disk.syncFileSystem(into);
   return done;
 }
 
-/** Folders and small files that are made together. */
+/** Folders, small files and parts of large ones that are made together. */
 class Batch {
   folders: { path: string; mode?: number }[] = [];
   files: SmallFile[] = [];
@@ -140,24 +156,30 @@ class Batch {
     return this.folders.length + this.files.length;
   }
 
-  async writeTo(disk: Disk, into: string, worker: FileWorker | undefined): Promise<void> {
+  async writeTo(disk: Disk, into: string, writer: FileWriter | undefined): Promise<void> {
     await disk.makeDirs(this.folders);
-    await disk.writeMany(this.files, worker);
-    const other = await (worker ? worker.firstOther(this.files) : firstOther(into, this.files));
+    let other: string | undefined;
+    if (writer) {
+      other = await disk.writeProven(this.files, writer);
+    } else {
+      await disk.writeMany(this.files);
+      other = await firstOther(into, this.files);
+    }
     if (other !== undefined) throw otherBytes(other);
   }
 
-  async read(chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Buffer> {
+  /** Copies what there is room for. @returns The rest. */
+  take(chunk: Uint8Array): Uint8Array {
     this.#bytes ??= FileWorker.memory(batchBytes);
-    const start = this.used;
-    const wrong = (is: number) => new Error(`Cannot unpack an entry: ${sizeBytes} bytes are wanted, is ${is}`);
-    for await (const chunk of chunks) {
-      if (this.used + chunk.byteLength > start + sizeBytes) throw wrong(this.used + chunk.byteLength - start);
-      this.#bytes.set(chunk, this.used);
-      this.used += chunk.byteLength;
-    }
-    if (this.used - start !== sizeBytes) throw wrong(this.used - start);
-    return this.#bytes.subarray(start, this.used);
+    const part = chunk.subarray(0, batchBytes - this.used);
+    this.#bytes.set(part, this.used);
+    this.used += part.byteLength;
+    return chunk.subarray(part.byteLength);
+  }
+
+  /** What was taken from there on. */
+  since(begin: number): Buffer {
+    return this.#bytes?.subarray(begin, this.used) ?? Buffer.alloc(0);
   }
 
   clear(): void {
