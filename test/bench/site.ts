@@ -65,7 +65,7 @@ export class Site {
     await writeFile(join(this.state, "open-runs", id), "");
     const description: RunDescription = {
       id,
-      function: `backup-${this.app}`,
+      function: `${request.operation === "restore" ? "restore" : "backup"}-${this.app}`,
       app: this.app,
       request: { ...request, app: this.app } as RunRequest,
       startedBy: "the benchmark",
