@@ -2,7 +2,7 @@ import { parentPort } from "node:worker_threads";
 import type { FileJob, FileJobEnd } from "./file-worker.ts";
 import { readBackBytes, writeProven } from "./files-now.ts";
 
-/* A thread that writes small files and reads them back, one job after the other; started by `file-worker.ts`. */
+/* A thread that writes files and reads them back, one job after the other; started by `file-worker.ts`. */
 
 const buffer = Buffer.allocUnsafeSlow(readBackBytes);
 

@@ -26,7 +26,7 @@ export async function fileWorkerFor(folder: string, sizeBytes: number): Promise<
 }
 
 /**
- * Writes small files and reads them back on a thread of its own, for a disk that answers at once. Whoever starts it
+ * Writes files and reads them back on a thread of its own, for a disk that answers at once. Whoever starts it
  * ends it. To start one takes 30 ms of CPU time, and 10 MB.
  */
 export class FileWorker implements FileWriter {
