@@ -19,7 +19,12 @@ export async function bundleProgram(
   { rootFromBundle, amongBundles }: BundleOptions = { rootFromBundle: relative(folder, root), amongBundles: false },
 ): Promise<void> {
   const types = listOfTypes(await typeFolders());
-  const plugins = [...(amongBundles ? [programsBeside] : []), placesOfSources(rootFromBundle), builtinsAtFirstUse];
+  const plugins = [
+    ...(amongBundles ? [programsBeside] : []),
+    placesOfSources(rootFromBundle),
+    builtinsAtFirstUse,
+    logWithoutThreads,
+  ];
   const own = [virtual(entry, beginning(program)), types, ...plugins];
   // The others begin once and stay.
   if (program !== "run") {
@@ -126,7 +131,9 @@ const builtinsAtFirstUse: Plugin = {
     const isWanted = /^(node:crypto|node:child_process|(node:)?zlib|(node:)?assert)$/.test(id);
     // Packages make objects of its classes, which these functions are not.
     const isOurs = /^node:(net|fs\/promises)$/.test(id) && !importer?.includes("node_modules");
-    return isWanted || isOurs ? `at-first-use:${id}` : undefined;
+    // Of the thread itself it is not: there it is what the thread talks through.
+    const isStarting = id === "node:worker_threads" && importer?.endsWith("/file-worker.ts");
+    return isWanted || isOurs || isStarting ? `at-first-use:${id}` : undefined;
   },
   load(id) {
     if (!id.startsWith("at-first-use:")) return undefined;
@@ -147,9 +154,29 @@ const builtinsAtFirstUse: Plugin = {
   },
 };
 
+/**
+ * pino loads what makes threads, and with it streams, though it is asked for nothing that needs one: a millisecond or
+ * more of each start.
+ */
+const logWithoutThreads: Plugin = {
+  name: "log without threads",
+  resolveId(id, importer) {
+    const isAsked = (id === "worker_threads" || id === "thread-stream") && importer?.includes("/node_modules/pino/");
+    return isAsked ? `no-threads:${id}` : undefined;
+  },
+  load(id) {
+    if (!id.startsWith("no-threads:")) return undefined;
+    return id.endsWith("worker_threads")
+      ? "module.exports = { isMainThread: true };"
+      : "module.exports = class { constructor() { throw new Error(`no threads for a log`); } };";
+  },
+};
+
 /** As `promisify` finds the function: `execFile` gives it two texts, not one. */
 function called(key: string, value: object): string {
-  const call = `(...args) => builtin().${key}(...args)`;
+  const call = /^[A-Z]/.test(key)
+    ? `function (...args) { return new.target ? new (builtin().${key})(...args) : builtin().${key}(...args); }`
+    : `(...args) => builtin().${key}(...args)`;
   if (!(promisify.custom in value)) return call;
   const custom = `{ [Symbol.for("nodejs.util.promisify.custom")]: (...args) => builtin().${key}[Symbol.for("nodejs.util.promisify.custom")](...args) }`;
   return `Object.assign(${call}, ${custom})`;

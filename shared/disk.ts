@@ -83,7 +83,7 @@ export class Disk {
    * @throws {NodeJS.ErrnoException} `EEXIST` when the name is taken, `ENOSPC`…; what was written is removed then.
    */
   async write(path: string, bytes: Bytes, options: WriteOptions = {}): Promise<Written> {
-    const create = typeof bytes === "string" ? openSmall : open;
+    const create: typeof openSmall = typeof bytes === "string" ? openSmall : open;
     const file = await this.#step(`create ${path}`, () => create(path, "wx", options.mode ?? this.#fileMode));
     try {
       const parts = options.onSynced && syncedParts(file, options.onSynced);

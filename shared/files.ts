@@ -48,6 +48,7 @@ function either<Asked extends (path: any, ...rest: any[]) => Promise<unknown>>(
 export const access = either(now.accessSync, promisify(now.access));
 export const link = either(now.linkSync, promisify(now.link));
 export const lstat = either(now.lstatSync, promisify(now.lstat));
+export const realpath = either(now.realpathSync.native, promisify(now.realpath.native));
 export const readdir = either(now.readdirSync, promisify(now.readdir));
 /** For small files: a big one keeps the process from everything else. */
 export const readFile = either(now.readFileSync, promisify(now.readFile));
@@ -57,14 +58,23 @@ export const unlink = either(now.unlinkSync, promisify(now.unlink));
 
 /** Of an open file what small ones need. */
 export type SmallFileHandle = Pick<FileHandle, "sync" | "datasync" | "chown" | "chmod" | "utimes" | "close"> & {
+  stat(): Promise<now.Stats>;
+  read(bytes: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number; buffer: Buffer }>;
   write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>;
 };
 
 /** Opens a small file, or a folder. */
-export const openSmall = async (path: string, flags: string, mode?: number): Promise<SmallFileHandle> =>
+export const openSmall = async (path: string, flags: string | number, mode?: number): Promise<SmallFileHandle> =>
   isNear(path) ? inTurn(() => handleOf(now.openSync(path, flags, mode))) : open(path, flags, mode);
 
+const atOnceBytes = 1 << 16;
+
 const handleOf = (fd: number): SmallFileHandle => ({
+  stat: async () => now.fstatSync(fd),
+  read: async (buffer, offset, length, position) =>
+    length > atOnceBytes
+      ? promisify(now.read)(fd, buffer, offset, length, position)
+      : { buffer, bytesRead: now.readSync(fd, buffer, offset, length, position) },
   write: async (...what) => ({ bytesWritten: now.writeSync(fd, ...what) }),
   chown: async (...owner) => now.fchownSync(fd, ...owner),
   chmod: async (mode) => now.fchmodSync(fd, mode),

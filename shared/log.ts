@@ -10,7 +10,7 @@ const secretFields = new Set(["password", "token", "secret", "authorization", "P
 export function createLog(
   name: string,
   level = "info",
-  destination: DestinationStream = pino.destination({ fd: 2, sync: true }),
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
 ): Logger {
   const options = {
     formatters: { log: withoutSecrets },

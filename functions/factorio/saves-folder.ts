@@ -1,8 +1,7 @@
 import type { Stats } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../../shared/failures.ts";
-import { readdir, stat } from "../../shared/files.ts";
+import { openSmall, readdir, type SmallFileHandle, stat } from "../../shared/files.ts";
 import { readMapHash } from "./save-zip.ts";
 import type { ZipBytes } from "./zip.ts";
 
@@ -59,8 +58,8 @@ export async function newestSave(folder: string): Promise<Save> {
 }
 
 /** An open save, read through its descriptor: whatever becomes of its name, these are the bytes that were chosen. */
-export async function openSave(path: string): Promise<{ handle: FileHandle; stat: Stats; bytes: ZipBytes }> {
-  const handle = await open(path, "r");
+export async function openSave(path: string): Promise<{ handle: SmallFileHandle; stat: Stats; bytes: ZipBytes }> {
+  const handle = await openSmall(path, "r");
   const found = await handle.stat();
   const read = async (offset: number, lengthBytes: number) => {
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(lengthBytes), 0, lengthBytes, offset);

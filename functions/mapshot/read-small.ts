@@ -1,16 +1,18 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { Failure, type FailureCode } from "../../shared/failures.ts";
+import { openSmall } from "../../shared/files.ts";
 
 /**
  * Reads a file that has to be small, and a file: no link is followed.
  * @throws {Failure} With `code`.
  */
 export async function readSmall(path: string, largestBytes: number, code: FailureCode): Promise<Buffer> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((cause) => {
-    const why = cause.code === "ENOENT" ? "it is not there" : cause.code === "ELOOP" ? "is a link" : cause.message;
-    throw new Failure(code, `Cannot read "${path}": a file is wanted, ${why}`, { cause });
-  });
+  const file = await openSmall(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (cause) => {
+      const why = cause.code === "ENOENT" ? "it is not there" : cause.code === "ELOOP" ? "is a link" : cause.message;
+      throw new Failure(code, `Cannot read "${path}": a file is wanted, ${why}`, { cause });
+    },
+  );
   try {
     const info = await file.stat();
     if (!info.isFile()) throw new Failure(code, `Cannot read "${path}": a file is wanted, is something else`);

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { RunContext } from "../../shared/app.ts";
 import { isTemporary } from "../../shared/disk.ts";
+import { readFile } from "../../shared/files.ts";
 import { hiddenFolder } from "../../shared/nas/nas.ts";
 import { namesIn, parseJson } from "../../shared/nas/points.ts";
 import { identify, ProcessIdentity, stateOf } from "../../shared/run/process-identity.ts";

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ignore } from "../../shared/disk.ts";
-import { lstat, readdir, readFile, stat } from "../../shared/files.ts";
+import { lstat, readdir, readFile, realpath, stat } from "../../shared/files.ts";
 import { type BlobRef, isBlobName, manifestLimitBytes, parseManifest } from "./manifest.ts";
 import { type ManifestFolder, manifestFolders, manifestPathOf, nameOfPath, showModelName } from "./model-name.ts";
 

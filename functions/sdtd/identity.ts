@@ -1,9 +1,9 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Identity } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
-import { readdir, stat } from "../../shared/files.ts";
+import { openSmall, readdir, stat } from "../../shared/files.ts";
+import { chunksOf } from "../../shared/source/chunks.ts";
 import { MainTtwCheck, type TtwHeader } from "./main-ttw.ts";
 
 /**
@@ -33,7 +33,12 @@ export async function readHeader(folder: string, signal?: AbortSignal): Promise<
     const path = join(folder, await nameIn(folder, "main.ttw"));
     const check = new MainTtwCheck();
     try {
-      for await (const piece of createReadStream(path)) check.update(piece as Buffer);
+      const file = await openSmall(path, "r");
+      try {
+        for await (const piece of chunksOf(file)) check.update(piece);
+      } finally {
+        await file.close();
+      }
     } catch (cause) {
       throw new Failure("source_unreachable", `Cannot read "${path}": ${(cause as Error).message}`, { cause });
     }

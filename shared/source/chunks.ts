@@ -1,4 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import type { SmallFileHandle } from "../files.ts";
 
 const chunkBytes = 1 << 19;
 /** One that the consumer works on, one that it may still write, one that is being read. */
@@ -9,7 +10,10 @@ const buffers = 3;
  * after it is asked for: buffers are used again, so that memory stays flat.
  * @param sizeBytes Where to end; a file that is shorter ends earlier.
  */
-export async function* chunksOf(file: FileHandle, sizeBytes = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
+export async function* chunksOf(
+  file: Pick<SmallFileHandle, "read">,
+  sizeBytes = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Buffer> {
   const ring = Array.from({ length: buffers }, () => Buffer.allocUnsafeSlow(Math.min(chunkBytes, sizeBytes)));
   let offset = 0;
   const read = async (turn: number) => {
