@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { V1Deployment } from "@kubernetes/client-node";
 import { expect } from "vitest";
@@ -17,7 +17,11 @@ set -- ${hold}
 exec 3<"$1" 4>>witness.log
 seen=$(look)
 check() { [ "$(look)" = "$seen" ] || { echo "$seen"; echo became; look; } >>touched; }
-ending() { for i in $(seq ${Math.round(endsAfterSeconds * 10)}); do check; sleep 0.1; done; exit 0; }
+ending() {
+  for i in $(seq ${Math.round(endsAfterSeconds * 10)}); do check; sleep 0.1; done
+  while [ -e stay ]; do check; sleep 0.1; done
+  exit 0
+}
 trap ending TERM
 touch /tmp/ready
 while :; do echo at work >&4; check; sleep 0.1; done
@@ -44,6 +48,8 @@ export interface Witness {
   expectBack(): Promise<void>;
   /** Lets something happen to its data, and starts it again; whether it comes up with that is its own business. */
   meanwhileDown(what: () => Promise<void>): Promise<void>;
+  /** It does not end before it is let go, within the grace of its pod. */
+  stay(): Promise<{ letGo(): Promise<void> }>;
   remove(): Promise<void>;
 }
 
@@ -96,6 +102,11 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
       await home.kubectl("wait", "pods", `--selector=game=${name}`, "--for=delete", "--timeout=60s");
       await what();
       await home.kubectl("scale", `deployment/${name}`, "--replicas=1");
+    },
+    async stay() {
+      const file = join(folder, "stay");
+      await writeFile(file, "");
+      return { letGo: () => rm(file) };
     },
     remove: async () => void (await home.kubectl("delete", "deployment", name, "--wait=false", "--ignore-not-found")),
   };

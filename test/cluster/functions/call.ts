@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Outcome, type RunView, StateView } from "../../../shared/run/report.ts";
+import { type AppView, type Outcome, type RunView, StateView } from "../../../shared/run/report.ts";
 import { tempFolder } from "../../../shared/testing.ts";
 import { command } from "../install/command.ts";
 import type { Lab } from "./lab.ts";
@@ -13,16 +13,22 @@ export async function run({ gateway, token }: Lab, fn: string, request: object =
     body: JSON.stringify(request),
   });
   const text = await answer.text();
+  const cannot = new Error(`Cannot see how the run ended: ${answer.status} ${text}`);
+  if (!answer.headers.get("content-type")?.includes("json")) throw cannot;
   const told = JSON.parse(text) as RunView & { run?: RunView };
   const { outcome } = told.run ?? told;
-  if (!outcome) throw new Error(`Cannot see how the run ended: ${answer.status} ${text}`);
+  if (!outcome) throw cannot;
   return outcome;
 }
 
-/** How the last run of an app ended, as its function knows from the NAS. */
-export async function lastOutcome({ gateway }: Lab, fn: string): Promise<Outcome | undefined> {
+/** What a function tells of its app. */
+export async function stateOf({ gateway }: Lab, fn: string): Promise<AppView> {
   const answer = await fetch(`${gateway.url}/function/${fn}`, { headers: { accept: "application/json" } });
-  return StateView.parse(await answer.json()).apps[0]?.lastOutcome;
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`Cannot see the state of ${fn}: ${answer.status} ${text}`);
+  const [app] = StateView.parse(JSON.parse(text)).apps;
+  if (!app) throw new Error(`Cannot see the state of ${fn}: it has no app`);
+  return app;
 }
 
 /** What `make` does, by the same program. @returns What it printed. @throws {Error} When it fails. */

@@ -44,13 +44,20 @@ export async function gatewayOf(
 const list = async <T>(home: Namespace, what: string): Promise<T> =>
   JSON.parse(await home.kubectl("get", what, "--output=json")) as T;
 
-/** Passes a call on to a Service, as it is. */
+/** Passes a call on to a Service, as it is. Where nobody answers that is a 502, as OpenFaaS's gateway has it. */
 const callOf =
   (port: number): FetchHandler =>
   ({ url, method, headers, body, signal }) => {
     const { pathname, search } = new URL(url);
+    // A connection that was kept may be one that the function, or its pod, is just about to end.
+    headers.set("connection", "close");
     const init = { method, headers, body, signal, redirect: "manual", duplex: "half" };
-    return fetch(`http://127.0.0.1:${port}${pathname}${search}`, init as RequestInit);
+    return fetch(`http://127.0.0.1:${port}${pathname}${search}`, init as RequestInit).catch((error: Error) => {
+      signal.throwIfAborted();
+      return new Response(`nobody answers: ${(error.cause as Error | undefined)?.message ?? error.message}\n`, {
+        status: 502,
+      });
+    });
   };
 
 /** A Service of what is in no pod. */

@@ -51,6 +51,7 @@ export async function openLab(cluster: Cluster, passage: Passage, apps: readonly
       ...{ openfaasNamespace: openfaas.name, natsNamespace: nats.home.name },
     },
     nasExport: { server: nas.server, path: nas.path },
+    nasTimeoutSeconds: 60,
     notify: { telegram: { apiBase: telegram.apiBase } },
     apps: Object.fromEntries(apps.map(({ name, settings }) => [name, settings])),
   });

@@ -13,7 +13,8 @@ import { layOllama } from "./apps/ollama.ts";
 import { layOpenWebui } from "./apps/open-webui.ts";
 import { layPostgresql } from "./apps/postgresql.ts";
 import { laySdtd } from "./apps/sdtd.ts";
-import { lastOutcome, make, run } from "./call.ts";
+import { make, run, stateOf } from "./call.ts";
+import { deploy } from "./faas-netes.ts";
 import { openLab } from "./lab.ts";
 
 /*
@@ -23,9 +24,10 @@ import { openLab } from "./lab.ts";
 
 const cluster = await joinCluster();
 const passage = await cluster.passage();
+const factorio = await layFactorio(cluster);
 const apps = await Promise.all([
+  factorio,
   laySdtd(cluster),
-  layFactorio(cluster),
   layMapshot(cluster),
   layPostgresql(cluster, passage),
   layOpenWebui(cluster),
@@ -34,7 +36,7 @@ const apps = await Promise.all([
 const lab = await openLab(cluster, passage, apps);
 const { url: gatewayUrl, deployments } = lab.gateway;
 const functionOf = (app: string) => `${app === "mapshot" ? "render" : "backup"}-${app}`;
-const outcomeOf = async (app: string) => (await lastOutcome(lab, functionOf(app)))?.outcome;
+const outcomeOf = async (app: string) => (await stateOf(lab, functionOf(app))).lastOutcome?.outcome;
 
 /** The cron-connector at that time of the day, until what it starts has ended like this. */
 async function atTime(time: string, ends: Record<string, string>): Promise<void> {
@@ -69,7 +71,7 @@ test("backups are made by HTTP and by schedule, and the event of a new map calls
     atTime("03:00", { postgresql: "created" }),
     atTime("04:00", { "open-webui": "created", mapshot: "cleaned" }),
   ]);
-  expect(await lastOutcome(lab, "render-mapshot")).toMatchObject({
+  expect((await stateOf(lab, "render-mapshot")).lastOutcome).toMatchObject({
     startedBy: "event mapshot.rendered",
     removed: expect.arrayContaining([expect.stringContaining(leftRender)]),
   });
@@ -100,10 +102,44 @@ test("a dump is restored into a server of production's image beside the drill, a
   });
 });
 
+/** With -9, as when its node is short of memory: nobody is told. */
+const killPods = (fn: string) =>
+  lab.functions.kubectl("delete", "pods", `--selector=faas_function=${fn}`, "--grace-period=0", "--force");
+/** What `faas-cli deploy` does. */
+const update = async (fn: string) => {
+  const wanted = lab.stack.find(({ service }) => service === fn);
+  if (wanted) await deploy(lab.admin, lab.functions.name, wanted);
+};
+
+test.each([
+  ["killed", killPods],
+  ["deployed anew", update],
+])(
+  "a function that is %s in mid-run: the run goes on in its Job, who follows it sees its end, the app is back",
+  async (_, end) => {
+    const fn = "restore-factorio";
+    const before = await factorio.content();
+    const server = await factorio.witness.stay();
+    const made = make(lab, "restore", "factorio", "--yes");
+    await expect.poll(async () => (await factorio.witness.replicas())[0]).toBe(0);
+    const podsOf = () => lab.functions.kubectl("get", "pods", `--selector=faas_function=${fn}`, "--output=name");
+    const pods = await podsOf();
+    await end(fn);
+    await lab.functions.kubectl("wait", pods.trim(), "--for=delete", "--timeout=60s");
+    await lab.functions.kubectl("rollout", "status", `deployment/${fn}`, "--timeout=60s");
+    expect(await podsOf()).not.toBe(pods);
+    await expect.poll(async () => (await stateOf(lab, fn)).running?.operation).toBe("restore");
+    await server.letGo();
+    expect(await made).toMatch(/^Factorio {2}restored/);
+    expect(await factorio.content()).toEqual(before);
+    await factorio.expectBack();
+  },
+);
+
 test("Telegram was told how every run has ended, once", async () => {
   const runsOf = ({ name }: ClusterApp) => readdir(join(lab.nas.folder, ".keepsake", name, "runs"));
   const records = (await Promise.all(apps.map(runsOf))).flat();
   const ids = records.flatMap((file) => /^(.+)\.outcome\.json$/.exec(file)?.[1] ?? []);
-  expect(ids).toHaveLength(6 + 2 + 6 + 6 + 1);
+  expect(ids).toHaveLength(6 + 2 + 6 + 6 + 1 + 2);
   await expect.poll(() => lab.telegram.told().toSorted(), { timeout: 60_000 }).toEqual(ids.toSorted());
 });

@@ -4,12 +4,12 @@ import { writeSave } from "../../../../deploy/local/lab/factorio/make-save.ts";
 import { newestSave } from "../../../../functions/factorio/saves-folder.ts";
 import { sha256Of } from "../../../../shared/nas/publish.ts";
 import type { Cluster } from "../../cluster.ts";
-import { startWitness } from "../../comes-back/witness.ts";
+import { startWitness, type Witness } from "../../comes-back/witness.ts";
 import { command } from "../../install/command.ts";
 import type { ClusterApp } from "./app.ts";
 
 /** A Factorio server with a save, as its chart has it: a Deployment, a claim, files of the user 845. */
-export async function layFactorio(cluster: Cluster): Promise<ClusterApp> {
+export async function layFactorio(cluster: Cluster): Promise<ClusterApp & { witness: Witness }> {
   const home = await cluster.namespace("factorio");
   const { claim, folder } = await home.localClaim("datadir");
   const saves = join(folder, "saves");
@@ -30,5 +30,6 @@ export async function layFactorio(cluster: Cluster): Promise<ClusterApp> {
     },
     destroy: () => witness.meanwhileDown(() => rm(saves, { recursive: true })),
     expectBack: () => witness.expectBack(),
+    witness,
   };
 }

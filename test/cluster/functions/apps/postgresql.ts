@@ -34,7 +34,7 @@ export async function layPostgresql(cluster: Cluster, passage: Passage): Promise
   await serve(home, "postgresql", 5432, {
     container: {
       command: ["sh", "-c", script],
-      readinessProbe: { exec: { command: ["pg_isready", "--host=127.0.0.1"] }, periodSeconds: 1 },
+      readinessProbe: { exec: { command: ["pg_isready", "--host=127.0.0.1"] }, periodSeconds: 1, timeoutSeconds: 10 },
       volumeMounts: [{ name: "secret", mountPath: "/secret" }],
     },
     volumes: [{ name: "secret", secret: { secretName: "postgresql" } }],

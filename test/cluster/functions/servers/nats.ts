@@ -22,7 +22,7 @@ export async function startNats(cluster: Cluster, passage: Passage): Promise<Clu
   await serve(home, "nats", 4222, {
     container: {
       command: ["nats-server", ...options],
-      readinessProbe: { httpGet: { path: "/healthz", port: 8222 }, periodSeconds: 1 },
+      readinessProbe: { httpGet: { path: "/healthz", port: 8222 }, periodSeconds: 1, timeoutSeconds: 10 },
     },
   });
   const service = await home.get<V1Service>("service", "nats");
