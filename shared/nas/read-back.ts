@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, readSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import { answersAtOnce } from "../source/file-system.ts";
+import { takingTurns } from "../source/walk.ts";
 
 const chunkBytes = 1 << 19;
 /** Chunks of a stream that are valid at the same time: consumers read ahead by one or two, and so does the stream. */
@@ -46,6 +48,8 @@ export async function openReadBack(
     throw new Failure("backup_damaged", `Cannot read "${path}": a file is wanted, is something else`);
   }
   const file = (await openDirect(path, dev)) ?? (await open(path, constants.O_RDONLY));
+  // The system reads ahead by itself there. What another thread has read is in the other processor's cache.
+  const isNear = await answersAtOnce(path);
   let digest: string | undefined;
 
   /** Each chunk is looked at before it is given. */
@@ -56,21 +60,25 @@ export async function openReadBack(
       if (offset >= size) return undefined;
       ring[index % ringSize] ??= Buffer.allocUnsafeSlow(Math.min(chunkBytes, size));
       const buffer = (ring[index % ringSize] as Buffer).subarray(0, Math.min(chunkBytes, size - offset));
-      const reading = fill(buffer, file, path, offset);
+      const reading = fill(buffer, file, path, offset, isNear);
       reading.catch(() => {});
       return reading;
     };
+    const turns = takingTurns();
     let reading = read(0);
     try {
       for (let index = 0, done = 0; reading; index += 1) {
         options.signal?.throwIfAborted();
         const chunk: Buffer = await reading;
         // Read while this one is hashed and used.
-        reading = read(index + 1);
+        if (!isNear) reading = read(index + 1);
         look(chunk);
         done += chunk.length;
         options.onBytes?.(done);
         yield chunk;
+        if (!isNear) continue;
+        if (turns.isOver()) await turns.next();
+        reading = read(index + 1);
       }
     } finally {
       await reading?.catch(() => {});
@@ -130,9 +138,12 @@ async function openDirect(path: string, device: number): Promise<FileHandle | un
 
 const refused = ignore("EINVAL", "ENOTSUP", "EOPNOTSUPP");
 
-async function fill(buffer: Buffer, file: FileHandle, path: string, offset: number): Promise<Buffer> {
+async function fill(buffer: Buffer, file: FileHandle, path: string, offset: number, isNear = false): Promise<Buffer> {
   for (let done = 0; done < buffer.length; ) {
-    const { bytesRead } = await file.read(buffer, done, buffer.length - done, offset + done);
+    const { length } = buffer;
+    const bytesRead = isNear
+      ? readSync(file.fd, buffer, done, length - done, offset + done)
+      : (await file.read(buffer, done, length - done, offset + done)).bytesRead;
     if (bytesRead === 0) {
       throw new Failure(
         "backup_damaged",
