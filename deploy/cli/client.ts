@@ -3,11 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import { functionAddress } from "../../shared/http/function-address.ts";
 import { NotifyView } from "../../shared/http/notify-view.ts";
+import { parseJson } from "../../shared/json.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { Problem, RunView, StateView } from "../../shared/run/report.ts";
 import { CliError, exits } from "./exit.ts";
 import type { GatewayChoice } from "./gateway.ts";
-import { parseJson } from "./json.ts";
 import { parseEvents, type ServerSentEvent } from "./sse.ts";
 
 /** A function refused, or could not do, what was asked (RFC 9457). */

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
+import { parseJson } from "../../shared/json.ts";
 import { CliError, exits, usage } from "./exit.ts";
-import { parseJson } from "./json.ts";
 
 /**
  * What the gateway of a clone leaves in `homelab/state/gateway.json` while it runs. `make up` over another configuration

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Failure, type FailureCode } from "../../shared/failures.ts";
-import { parseJson } from "../../shared/nas/points.ts";
+import { parseJson } from "../../shared/json.ts";
 import { readSmall } from "./read-small.ts";
 
 /*

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import type { RunContext } from "../../shared/app.ts";
-import { parseJson } from "../../shared/nas/points.ts";
+import { parseJson } from "../../shared/json.ts";
 import type { Settings } from "./app.ts";
 import { installFactorio } from "./install-factorio.ts";
 import { copySave, expectThere, forgetRendered, isRenderOf, newestSave, type Save } from "./render.ts";

@@ -6,6 +6,7 @@ import { requireToken } from "../../shared/http/authorize.ts";
 import type { HandedInView, RetryView, TrialView } from "../../shared/http/notify-view.ts";
 import { failureResponse, problemOf, problemResponse, wantsJson } from "../../shared/http/problem.ts";
 import { readBody, waitOf } from "../../shared/http/request.ts";
+import { parseJson } from "../../shared/json.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Message } from "./message.ts";
 import type { Notifier, Trial } from "./notifier.ts";
@@ -142,11 +143,3 @@ function refusedTrial(trials: readonly Trial[], refused: readonly Trial[]): Fail
 }
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -2,6 +2,7 @@ import { Event } from "../../events/event.ts";
 import type { Delivery, Inbox, Poison } from "../../events/inbox.ts";
 import type { Memory } from "../../events/memory.ts";
 import { Failure } from "../../shared/failures.ts";
+import { parseJson } from "../../shared/json.ts";
 import { Bell } from "./clock.ts";
 import type { Held } from "./held.ts";
 import { type Item, itemOf, itemOfEvent } from "./item.ts";
@@ -242,12 +243,4 @@ function digestText(lines: readonly DigestLine[], timeZone: string): Text {
     const last = moment(alike.at(-1)?.at ?? "", timeZone);
     return [`• ${title}, ${alike.length === 1 ? `on ${last}` : `${alike.length} times, last on ${last}`}`];
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Memory } from "../../events/memory.ts";
+import { parseJson } from "../../shared/json.ts";
 import type { MovedChats } from "./channels/telegram.ts";
 import { oneByOne } from "./one-by-one.ts";
 
@@ -76,12 +77,4 @@ export function movedChats(memory: Memory): MovedChats & { load(): Promise<void>
       await save().catch(() => {});
     },
   };
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return null;
-  }
 }

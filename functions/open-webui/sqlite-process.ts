@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../shared/failures.ts";
-import { parseJson } from "../../shared/nas/points.ts";
+import { parseJson } from "../../shared/json.ts";
 import { type DatabaseFacts, type Problem, SqliteReply, type SqliteRequest } from "./sqlite/protocol.ts";
 
 export interface SqliteOptions {

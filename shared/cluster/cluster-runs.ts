@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AppConfig, Config } from "../config.ts";
 import { Failure } from "../failures.ts";
+import { parseJson } from "../json.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
 import { openNas } from "../nas/nas.ts";
-import { parseJson } from "../nas/points.ts";
 import type { Operation } from "../run/description.ts";
 import { readOutcome } from "../run/outbox.ts";
 import { type Outcome, type Progress, RunLine } from "../run/report.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../failures.ts";
+import { parseJson } from "../json.ts";
 import type { Logger } from "../log.ts";
-import { parseJson } from "../nas/points.ts";
 import { RunLine } from "../run/report.ts";
 import type { FoundRun } from "../run/runs.ts";
 import type { Cluster } from "./client.ts";

@@ -1,6 +1,6 @@
 import { type V1Lease, V1MicroTime, type V1Pod } from "@kubernetes/client-node";
 import { Failure } from "../failures.ts";
-import { parseJson } from "../nas/points.ts";
+import { parseJson } from "../json.ts";
 import { type Lane, RunDescription } from "../run/description.ts";
 import { busy, type Holder, type Lock } from "../run/lock.ts";
 import { ask, isConflict, isNotFound } from "./ask.ts";

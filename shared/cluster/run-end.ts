@@ -1,7 +1,7 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import type { AppConfig } from "../config.ts";
 import { Failure } from "../failures.ts";
-import { parseJson } from "../nas/points.ts";
+import { parseJson } from "../json.ts";
 import type { RunDescription } from "../run/description.ts";
 import { outcomeOf } from "../run/outcome.ts";
 import { Outcome } from "../run/report.ts";

@@ -1,5 +1,5 @@
 import type { V1CronJob, V1Job } from "@kubernetes/client-node";
-import { parseJson } from "../nas/points.ts";
+import { parseJson } from "../json.ts";
 import { laneOf, RunDescription } from "../run/description.ts";
 import { annotations, jobName, labels } from "./names.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseJson } from "../nas/points.ts";
+import { parseJson } from "../json.ts";
 
 /** On a workload that a run has stopped. */
 export const stoppedAnnotation = "keepsake.dev/stopped";

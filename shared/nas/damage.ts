@@ -4,8 +4,9 @@ import { z } from "zod";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { readFile } from "../files.ts";
+import { parseJson } from "../json.ts";
 import type { AppFolders } from "./nas.ts";
-import { type Manifest, namesIn, parseJson } from "./points.ts";
+import { type Manifest, namesIn } from "./points.ts";
 
 /*
  * Marks of what was found to be not what it was, one small file each in `.keepsake/<app>/damaged/`. They lie beside the

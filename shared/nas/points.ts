@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Artefact, Facts, PointFacts } from "../app.ts";
 import { Failure } from "../failures.ts";
 import { readdir, readFile, stat } from "../files.ts";
+import { parseJson } from "../json.ts";
 import { type DamageMark, damageOf, readMarks } from "./damage.ts";
 import { type PointId, parsePointId } from "./naming.ts";
 import type { AppFolders } from "./nas.ts";
@@ -184,14 +185,6 @@ export async function namesIn(folder: string): Promise<string[]> {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The newest point that restores and gates may lean on. */

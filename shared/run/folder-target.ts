@@ -5,8 +5,9 @@ import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunConte
 import { ignore, isTemporary, temporaryFor } from "../disk.ts";
 import { Failure, toFailure } from "../failures.ts";
 import { lstat, readFile, stat } from "../files.ts";
+import { parseJson } from "../json.ts";
 import { hiddenFolder, requireSpace } from "../nas/nas.ts";
-import { namesIn, parseJson, sizeOf } from "../nas/points.ts";
+import { namesIn, sizeOf } from "../nas/points.ts";
 import type { ReadBack } from "../nas/read-back.ts";
 
 export interface FolderApp<Settings> {

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { readFile } from "../files.ts";
+import { parseJson } from "../json.ts";
 import type { AppFolders } from "../nas/nas.ts";
-import { parseJson } from "../nas/points.ts";
 import { Outcome } from "./report.ts";
 
 /** Runs beside the main ones: their last outcome lies in a file of its own, since `state.json` belongs to the main lock. */

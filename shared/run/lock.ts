@@ -3,8 +3,9 @@ import { z } from "zod";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { readFile, stat } from "../files.ts";
+import { parseJson } from "../json.ts";
 import type { AppFolders } from "../nas/nas.ts";
-import { namesIn, parseJson } from "../nas/points.ts";
+import { namesIn } from "../nas/points.ts";
 import { type Lane, RunDescription } from "./description.ts";
 import { ProcessIdentity, stateOf } from "./process-identity.ts";
 

@@ -3,8 +3,9 @@ import { Event, eventOf, renderedEvent } from "../../events/event.ts";
 import type { Publisher } from "../../events/publisher.ts";
 import { type Disk, ignore } from "../disk.ts";
 import { access, readFile } from "../files.ts";
+import { parseJson } from "../json.ts";
 import type { Logger } from "../log.ts";
-import { namesIn, parseJson } from "../nas/points.ts";
+import { namesIn } from "../nas/points.ts";
 import type { Outcome } from "./report.ts";
 
 /** Told outcomes that are kept, newest first. */

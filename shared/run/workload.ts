@@ -6,7 +6,7 @@ import type { AppConfig } from "../config.ts";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { readFile } from "../files.ts";
-import { parseJson } from "../nas/points.ts";
+import { parseJson } from "../json.ts";
 import type { Step } from "../step.ts";
 
 /** The app's server: stopped before its data is replaced, and always brought back as it was. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { functionAddress } from "../../../shared/http/function-address.ts";
+import { parseJson } from "../../../shared/json.ts";
 import { Problem, RunView, StateView } from "../../../shared/run/report.ts";
 
 /** What came of asking a function. */
@@ -124,12 +125,4 @@ function whyOf(error: unknown): string {
   const { name, cause, message } = error as Error & { cause?: { code?: string } };
   if (name === "TimeoutError") return `no answer within ${deadlineMs / 1000} s`;
   return cause?.code ?? message;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

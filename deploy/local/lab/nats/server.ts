@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../../../../shared/failures.ts";
-import { parseJson } from "../../../../shared/nas/points.ts";
+import { parseJson } from "../../../../shared/json.ts";
 import { identify, ProcessIdentity, stateOf } from "../../../../shared/run/process-identity.ts";
 import { freePort } from "../free-port.ts";
 import { findNatsServer } from "./find-nats-server.ts";

@@ -4,7 +4,7 @@ import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { parseJson } from "../../../../shared/nas/points.ts";
+import { parseJson } from "../../../../shared/json.ts";
 import { ownIdentity, ProcessIdentity, stateOf } from "../../../../shared/run/process-identity.ts";
 import { serveOllama } from "./http-server.ts";
 import { makeKeys } from "./make-store.ts";
