@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { AppType, BackupApp, RunContext, Source } from "../app.ts";
@@ -239,6 +239,35 @@ test("runBackup() makes the newest point's file again from latest.* when it was 
   expect(box.warnings).toEqual([expect.stringContaining("made again from latest-letter.txt")]);
   expect((await pointsOf(box)).map(({ good }) => good)).toEqual([true, true]);
   expect((await readTree(box.folders.backups))[`history/${letters.at(-1)}`]).toBe("Dear two");
+});
+
+test("runBackup() publishes nothing when the copy that becomes latest.* is not what was copied", async () => {
+  const box = await desk();
+  await backUp(box);
+  const before = await readTree(box.folders.backups);
+  await writeTree(box.source, { "letter/text": "Dear two" });
+  const onStep = async (what: string) => {
+    const copy = /^fsync (.*\/letter\.latest)$/.exec(what)?.[1];
+    if (copy !== undefined) await writeFile(copy, "Dear twp");
+  };
+  await expect(backUp(box, createStep({ onStep }))).rejects.toMatchObject({
+    code: "nas_write_failed",
+    message: expect.stringContaining("letter.latest"),
+  });
+  expect(await readTree(box.folders.backups)).toEqual(before);
+  expect(await readdir(box.folders.staging)).toEqual([]);
+});
+
+test("runBackup() gives latest.* and its original in the history one time, each a file of its own", async () => {
+  const box = await desk();
+  await backUp(box);
+  const [letter] = (await names(box)).filter((name) => name.endsWith("-letter.txt"));
+  const [latest, original] = await Promise.all(
+    ["latest-letter.txt", `history/${letter}`].map((name) => stat(join(box.folders.backups, name))),
+  );
+  expect(latest?.mtimeMs).toBe(original?.mtimeMs);
+  expect(latest?.ino).not.toBe(original?.ino);
+  expect([latest?.nlink, original?.nlink]).toEqual([1, 1]);
 });
 
 test("runBackup() stops the app only when something may have changed, and looks again once it is down", async () => {

@@ -61,7 +61,7 @@ export async function runBackup(run: PointsRun): Promise<Result> {
         ...(captured.sizeBytes !== undefined && { sizeBytes: captured.sizeBytes }),
       });
       for (const { kind, taken } of files) if (taken) staged.delete(kind);
-      const verified = await verifyStaged(run, app, stagingFolder, staged, captured.about);
+      const verified = await proveStaged(run, app, stagingFolder, staged, captured.about);
       // Some apps can tell only from the copy which data it is.
       if (!source.identity && verified.identity) refuseSuspicious(run, baseline, { identity: verified.identity });
       if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
@@ -165,6 +165,38 @@ async function baselineOf(run: PointsRun, app: BackupApp<unknown>, points: reado
   }
 }
 
+/** Reads back what was written, and makes what becomes latest.* once the point is published, at the same time. */
+async function proveStaged(
+  run: PointsRun,
+  app: BackupApp<unknown>,
+  folder: string,
+  staged: Readonly<Staged>,
+  about: ReadonlyMap<string, Facts> | undefined,
+): Promise<Verified> {
+  const works = [verifyStaged(run, app, folder, staged, about), copyForLatest(run, folder, staged)] as const;
+  // Neither goes on when this ends: what it works on is removed.
+  await Promise.allSettled(works);
+  return (await Promise.all(works))[0];
+}
+
+const latestIn = (stagingFolder: string, kind: string) => join(stagingFolder, `${kind}.latest`);
+
+/** The copy is read back, too. Its original is proven by sha256; what a disk or a network does to a copy, CRC-32 finds. */
+async function copyForLatest({ ctx }: PointsRun, folder: string, staged: Readonly<Staged>): Promise<void> {
+  for (const [kind, { crc32: wanted }] of staged) {
+    const copy = latestIn(folder, kind);
+    await ctx.disk.copy(join(folder, kind), copy);
+    const file = await openReadBack(copy, { signal: ctx.signal });
+    const actual = await file.crc32().finally(() => file.close());
+    if (actual === wanted) continue;
+    throw new Failure("nas_write_failed", `Cannot write "${copy}": CRC-32 ${wanted} is wanted, is ${actual}`, {
+      hint: damages,
+    });
+  }
+}
+
+const damages = "The NAS, its disks or the network damage data. Nothing was published.";
+
 /** Reads back what was written: the bytes as they were sent, and what they mean. */
 async function verifyStaged(
   run: PointsRun,
@@ -199,9 +231,7 @@ async function verifyStaged(
       throw new Failure(
         "nas_write_failed",
         `Cannot write "${join(folder, kind)}": sha256 ${sha256} was sent, ${actual} was read back`,
-        {
-          hint: "The NAS, its disks or the network damage data. Nothing was published.",
-        },
+        { hint: damages },
       );
     }
     return verified;
@@ -258,9 +288,17 @@ async function publish(
   ctx.signal.throwIfAborted();
   ctx.progress("publishing");
   await publishPoint(folders, manifest, ready, ctx.disk);
-  for (const { name } of written) {
-    const path = join(folders.history, name);
-    fingerprints[`history/${name}`] = fileFingerprint(path, await stat(path));
+  const remember = async (key: string) => {
+    const path = join(folders.backups, key);
+    fingerprints[key] = fileFingerprint(path, await stat(path));
+  };
+  for (const { kind, name } of written) {
+    await remember(`history/${name}`);
+    const artefact = type.artefacts.find((candidate) => candidate.kind === kind) as Artefact;
+    const copy = latestIn(stagingFolder, kind);
+    await ctx.disk.setTimes(copy, takenAtMs);
+    await ctx.disk.rename(copy, join(folders.backups, artefact.latest));
+    await remember(artefact.latest);
   }
   const point = newestGood(await listPoints(folders, type.artefacts)) as Good;
   const takenOver = type.artefacts.flatMap(({ kind, latest }) => {
