@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 /** What is started as a process of its own: the file of that name beside this one, whose `main` begins then. */
-export const programs = ["serve", "answer", "run", "prepare"] as const;
+export const programs = ["serve", "answer", "run", "prepare", "look"] as const;
 export type Program = (typeof programs)[number];
 
 /** What Node is given to start a program. */

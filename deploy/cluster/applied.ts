@@ -24,28 +24,33 @@ export interface Applied {
  */
 export async function compareApplied(cluster: Cluster, manifests: readonly Manifest[]): Promise<Applied[]> {
   const found: Applied[] = [];
-  for (const manifest of manifests) {
-    const { kind, metadata } = manifest;
-    const what = `compare ${kind} "${metadata.name}"`;
-    const path = pathOf(manifest);
-    const live = await ask(what, () =>
-      request(cluster, HttpMethod.GET, path).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      }),
-    );
-    if (!live) {
-      found.push({ manifest, state: "missing" });
-      continue;
-    }
-    try {
-      const dryRun = `${path}?dryRun=All&force=true&fieldManager=${fieldManager}`;
-      const wanted = await ask(what, () => request(cluster, HttpMethod.PATCH, dryRun, manifest));
-      found.push({ manifest, state: isDeepStrictEqual(contentOf(wanted), contentOf(live)) ? "same" : "other" });
-    } catch (error) {
-      found.push({ manifest, state: "refused", why: apiMessage(error) });
-    }
+  for (let at = 0; at < manifests.length; at += atATime) {
+    const some = manifests.slice(at, at + atATime);
+    found.push(...(await Promise.all(some.map((manifest) => compareOne(cluster, manifest)))));
   }
   return found;
+}
+
+/** Questions that the API server is asked at once. */
+const atATime = 8;
+
+async function compareOne(cluster: Cluster, manifest: Manifest): Promise<Applied> {
+  const { kind, metadata } = manifest;
+  const what = `compare ${kind} "${metadata.name}"`;
+  const path = pathOf(manifest);
+  const live = await ask(what, () =>
+    request(cluster, HttpMethod.GET, path).catch((error) => {
+      if (!isNotFound(error)) throw error;
+    }),
+  );
+  if (!live) return { manifest, state: "missing" };
+  try {
+    const dryRun = `${path}?dryRun=All&force=true&fieldManager=${fieldManager}`;
+    const wanted = await ask(what, () => request(cluster, HttpMethod.PATCH, dryRun, manifest));
+    return { manifest, state: isDeepStrictEqual(contentOf(wanted), contentOf(live)) ? "same" : "other" };
+  } catch (error) {
+    return { manifest, state: "refused", why: apiMessage(error) };
+  }
 }
 
 /** Applies objects on the server, in their order; fields that others have set otherwise become Keepsake's. */

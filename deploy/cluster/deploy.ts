@@ -5,7 +5,9 @@ import { count } from "../../shared/words.ts";
 import { appNamespaces, type Site } from "../manifests/site.ts";
 import { applyAll, compareApplied } from "./applied.ts";
 import { checkSecret } from "./check-apps.ts";
+import { checkNas } from "./check-nas.ts";
 import { findIncumbents, type Incumbent, suspend } from "./incumbent.ts";
+import { type Hindered, lookAsApp, markNas } from "./look.ts";
 import { configSecret, keepToken, ownSecrets } from "./secrets.ts";
 import { wantedOn } from "./wanted.ts";
 
@@ -23,7 +25,7 @@ export interface Deployment {
 
 /**
  * Brings everything of Keepsake but its functions onto a cluster, in order: policies before accounts, the settings as
- * the functions' secret, the token. A second time there is nothing to do. Touches no app, and nothing on the NAS.
+ * the functions' secret, the token. A second time there is nothing to do. Touches no app, and nothing on the NAS but the marker of a new one.
  * @returns Whether it was done; false when somebody said no.
  * @throws {Failure} `target_invalid` while something is in the way.
  */
@@ -43,6 +45,7 @@ export async function deploy({
   await requireNamespaces(cluster, site);
   await requireSecrets(cluster, site, secretNames);
   if (!(await clearIncumbents({ cluster, site, say, confirm }))) return false;
+  if (!(await prepareExport({ cluster, site, say, confirm }))) return false;
   const manifests = [...(await wantedOn(cluster, site, functionNames, say)), configSecret(site)];
   const todo = (await compareApplied(cluster, manifests)).filter(({ state }) => state !== "same");
   const refused = todo.find(({ state }) => state === "refused");
@@ -115,6 +118,42 @@ async function clearIncumbents({
   // One of them may have begun while somebody thought about the question.
   refuseAtWork(await findIncumbents(cluster, site));
   return true;
+}
+
+/**
+ * The export as runs will have it, looked at from a pod: one that is not marked is marked, after a question; apps whose
+ * user cannot write there are told of, with the remedy.
+ * @returns Whether it may go on.
+ */
+async function prepareExport({
+  cluster,
+  site,
+  say,
+  confirm,
+}: Pick<Deployment, "cluster" | "site" | "say" | "confirm">): Promise<boolean> {
+  const [first] = site.apps;
+  if (!first) return true;
+  const look = await lookAsApp(cluster, site, first);
+  if ("failed" in look) throw cannotUse(site, look);
+  if (look.notMarked !== undefined) {
+    const { server, path } = site.config.nasExport;
+    say(
+      `${server}:${path} is not marked as Keepsake's NAS. Marking makes .keepsake in it, and the folders of apps that`,
+    );
+    say("have none; what is there stays as it is.");
+    if (!(await confirm(`Mark ${server}:${path} as the NAS?`))) return false;
+    const hindered = await markNas(cluster, site, first);
+    if (hindered) throw cannotUse(site, hindered);
+    say(`Marked ${server}:${path}`);
+  }
+  for (const { what, ok, found, remedy } of await checkNas(cluster, site))
+    if (!ok) say(`PROBLEM  ${what}: ${found}${remedy === undefined ? "" : `\n  ${remedy}`}`);
+  return true;
+}
+
+function cannotUse({ config: { nasExport } }: Site, { failed, hint }: Hindered): Failure {
+  const what = `Cannot deploy: a pod cannot use the NAS ${nasExport.server}:${nasExport.path}: ${failed}`;
+  return new Failure("target_invalid", what, hint === undefined ? {} : { hint });
 }
 
 function refuseAtWork(found: readonly Incumbent[]): void {

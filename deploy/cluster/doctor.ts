@@ -10,6 +10,7 @@ import { compareApplied } from "./applied.ts";
 import { checkApplied } from "./check-applied.ts";
 import { checkApp, checkSecret } from "./check-apps.ts";
 import { checkClock, checkHonestJob, checkVersion } from "./check-cluster.ts";
+import { checkNas } from "./check-nas.ts";
 import { checkExport } from "./functions.ts";
 import { ownSecrets } from "./secrets.ts";
 import { wantedOn } from "./wanted.ts";
@@ -30,7 +31,8 @@ export const secretNames = async (): Promise<string[]> => [
   ...new Set((await stack()).flatMap(({ secrets }) => secrets ?? [])),
 ];
 
-/** Looks at everything that runs on a cluster lean on, in the order in which it is to be mended. Changes nothing. */
+/** Looks at everything that runs on a cluster lean on, in the order in which it is to be mended. Changes nothing
+ * that stays: Jobs look at the NAS from where runs are, and are removed. */
 export async function* checkCluster(
   cluster: Cluster,
   site: Site,
@@ -39,6 +41,7 @@ export async function* checkCluster(
   yield checkVersion(cluster);
   yield checkClock(cluster);
   for (const app of site.apps) yield* await checkApp(cluster, app);
+  yield* await checkNas(cluster, site);
   const namespace = site.cluster.functionNamespace;
   for (const secret of await secretNames()) {
     const mayBeEmpty = !ownSecrets.includes(secret);

@@ -51,7 +51,8 @@ export const deploy: LocalCommand = {
   summary: "bring Keepsake onto the cluster of your kubeconfig",
   details:
     "Policies, accounts, CronJobs, settings and the token by itself, the functions by faas-cli, which has your login.\n" +
-    "Refuses while a job of another system writes to the NAS. A second time nothing is applied; OpenFaaS restarts the functions.",
+    "Refuses while a job of another system writes to the NAS; marks a NAS that is new, after a question.\n" +
+    "A second time nothing is applied; OpenFaaS restarts the functions.",
   async runHere(environment) {
     const { terminal, clone } = environment;
     const { done, site, giveExport } = await onCluster(

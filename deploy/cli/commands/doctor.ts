@@ -22,7 +22,8 @@ export const doctor: LocalCommand = {
   summary: "check gateway, functions, messages, token, NAS and tools",
   details:
     "Changes nothing. Each problem comes with its remedy. With CONFIG= the cluster of your kubeconfig is looked at, too:\n" +
-    "its version and clock, the apps' workloads, claims and secrets, policies, accounts and CronJobs.",
+    "its version and clock, the apps' workloads, claims and secrets, policies, accounts and CronJobs, and the NAS, which a\n" +
+    "Job for each app looks at as a run has it.",
   async runHere(environment) {
     const { terminal } = environment;
     let problems = 0;

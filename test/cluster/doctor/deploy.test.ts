@@ -15,6 +15,7 @@ import { annotations } from "../../../shared/cluster/names.ts";
 import { markText, stoppedAnnotation } from "../../../shared/cluster/stopped-mark.ts";
 import { parseConfig } from "../../../shared/config.ts";
 import { busybox } from "../images/busybox.ts";
+import { keepsake, keepsakeImage } from "../images/keepsake.ts";
 import { joinCluster } from "../join.ts";
 import { keepWatching } from "../policies/apply.ts";
 
@@ -26,10 +27,12 @@ if (!functions || !games || !elsewhere) throw new Error("three namespaces are wa
 await keepWatching(cluster);
 const api = connect(cluster.config());
 const functionNames = ["backup-sdtd", "restore-sdtd"];
-const nas = { server: `${functions.name}.example.org`, path: "/volume/data" };
+const { folder, server, path } = await elsewhere.nfsExport("nas");
+const nas = { server, path };
+await cluster.load(keepsake, keepsakeImage);
 const settings = (namespace: string) => `
 nasExport: { server: ${nas.server}, path: ${nas.path} }
-cluster: { functionNamespace: ${functions.name}, openfaasNamespace: ${functions.name}, natsNamespace: ${functions.name} }
+cluster: { image: "${keepsake}", functionNamespace: ${functions.name}, openfaasNamespace: ${functions.name}, natsNamespace: ${functions.name} }
 apps: { sdtd: { kubernetes: { namespace: ${namespace} } } }
 `;
 const types = await loadAppTypes();
@@ -150,7 +153,15 @@ test("deploy() suspends the incumbent's jobs, wherever they are, when told to", 
 
   const done = await run(deploy);
   expect(done.done).toBe(true);
-  expect(done.asked).toEqual(["Suspend them?", expect.stringMatching(/^Apply \d+ objects\?$/)]);
+  expect(done.asked).toEqual([
+    "Suspend them?",
+    `Mark ${nas.server}:${nas.path} as the NAS?`,
+    expect.stringMatching(/^Apply \d+ objects\?$/),
+  ]);
+  expect(done.said).not.toContain("PROBLEM");
+  // Marked, and open to the user that runs of the app are.
+  await stat(join(folder, ".keepsake/export.json"));
+  expect(await stat(join(folder, "sdtd"))).toMatchObject({ uid: 1000, gid: 1000 });
   expect(done.said).toContain(
     `To undo it: kubectl patch cronjob backup -n ${games.name} --type=merge --patch='{"spec":{"suspend":false}}'`,
   );

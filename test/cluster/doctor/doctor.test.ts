@@ -1,15 +1,22 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkClock } from "../../../deploy/cluster/check-cluster.ts";
+import { checkNas } from "../../../deploy/cluster/check-nas.ts";
 import { checkCluster, functionNames, readSite, secretNames } from "../../../deploy/cluster/doctor.ts";
 import { connect } from "../../../shared/cluster/client.ts";
+import { prepareNas } from "../../../shared/nas/prepare-nas.ts";
 import { tempFolder } from "../../../shared/testing.ts";
+import { keepsake, keepsakeImage } from "../images/keepsake.ts";
 import { joinCluster } from "../join.ts";
 import { install } from "../policies/install.ts";
 
 const cluster = await joinCluster();
-const { site, functions, games, databases } = await install(cluster);
+await cluster.load(keepsake, keepsakeImage);
+const home = await cluster.namespace("nas");
+const { folder, server, path } = await home.nfsExport("nas");
+const nas = { server, path };
+const { site, functions, games, databases } = await install(cluster, { image: keepsake, nas });
 const api = connect(cluster.config());
 
 /** What the doctor says, by what it says it of. */
@@ -46,6 +53,7 @@ test("the doctor names what a cluster lacks, with the remedy, and is content onc
     remedy: expect.stringContaining("apps.sdtd.kubernetes.workload"),
   });
   expect(sick.get("sdtd: claim")).toMatchObject({ ok: false, found: '"sdtd-7dtd-gamefiles" is not there' });
+  expect(sick.get("sdtd: NAS")).toMatchObject({ ok: false, found: expect.stringContaining("the marker") });
   expect(sick.get("functions")).toMatchObject({ ok: false, found: expect.stringContaining("keepsake-config") });
   for (const what of ["policies", "accounts and roles", "CronJobs", "settings and network policies"])
     expect(sick.get(what), what).toMatchObject({ ok: expect.any(Boolean) });
@@ -71,6 +79,10 @@ test("the doctor names what a cluster lacks, with the remedy, and is content onc
       };
       await (name === "postgresql" ? databases : games).apply(claim);
     }
+  await prepareNas(
+    folder,
+    site.apps.map(({ name, kubernetes: { user = { uid: 0, gid: 0 } } }) => ({ name, user })),
+  );
   await games.apply(deployment("sdtd-7dtd", {}));
   await games.apply(deployment("webui", {}, "StatefulSet", { app: "webui" }));
   const well = await examined();
@@ -100,6 +112,26 @@ test("the doctor sees a policy that is gone, a CronJob that was changed, other n
   });
 });
 
+test("the doctor tells what of the incumbent's a run cannot use, with the line that mends it", async () => {
+  // As another system has left them that was root.
+  await mkdir(join(folder, "sdtd/backups/history"), { recursive: true });
+  const sick = await examined();
+  expect(sick.get("sdtd: NAS")).toEqual({
+    ok: false,
+    found: `1000:1000 cannot use ${nas.path}/sdtd/backups`,
+    remedy: `On ${nas.server}, as root: mkdir -p '${nas.path}/sdtd' && chown -R 1000:1000 '${nas.path}/sdtd'`,
+  });
+  expect(sick.get("postgresql: NAS")).toMatchObject({ ok: true });
+});
+
+test("the doctor tells why no pod has the export", async () => {
+  const elsewhere = { ...site, config: { ...site.config, nasExport: { ...nas, path: `${nas.path}/none` } } };
+  const [app] = site.apps.filter(({ name }) => name === "sdtd");
+  if (!app) throw new Error("sdtd is wanted");
+  const [check] = await checkNas(api, { ...elsewhere, apps: [app] });
+  expect(check).toMatchObject({ ok: false, found: expect.stringMatching(/^the NAS refuses the export: /) });
+});
+
 test("the doctor changes nothing", async () => {
   const all = () =>
     cluster.kubectl("get", "cronjobs,roles,configmaps,networkpolicies,jobs,leases", "-n", games.name, "-o", "json");
@@ -108,9 +140,10 @@ test("the doctor changes nothing", async () => {
       item.metadata.name,
       item.metadata.resourceVersion,
     ]);
-  const before = await versions();
+  const files = () => readdir(folder, { recursive: true });
+  const before = [await versions(), await files()];
   await examined();
-  expect(await versions()).toEqual(before);
+  expect([await versions(), await files()]).toEqual(before);
 });
 
 test("checkClock() compares the clocks", async () => {
