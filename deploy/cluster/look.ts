@@ -8,8 +8,8 @@ import { runnerContainer } from "../../shared/cluster/names.ts";
 import { isOver } from "../../shared/cluster/run-job.ts";
 import { eventsOf, findJob, hasBegun, podIsOver, podName } from "../../shared/cluster/seen-job.ts";
 import { whyNot } from "../../shared/cluster/why-not.ts";
+import { parseJson } from "../../shared/json.ts";
 import { NasLook } from "../../shared/nas/look.ts";
-import { parseJson } from "../../shared/nas/points.ts";
 import { lookJob, markJob } from "../manifests/look-job.ts";
 import type { ClusterApp, Site } from "../manifests/site.ts";
 
