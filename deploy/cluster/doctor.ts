@@ -10,6 +10,7 @@ import { compareApplied } from "./applied.ts";
 import { checkApplied } from "./check-applied.ts";
 import { checkApp, checkSecret } from "./check-apps.ts";
 import { checkClock, checkHonestJob, checkVersion } from "./check-cluster.ts";
+import { checkConnectors } from "./check-connectors.ts";
 import { checkNas } from "./check-nas.ts";
 import { checkExport } from "./functions.ts";
 import { ownSecrets } from "./secrets.ts";
@@ -31,6 +32,8 @@ export const secretNames = async (): Promise<string[]> => [
   ...new Set((await stack()).flatMap(({ secrets }) => secrets ?? [])),
 ];
 
+const topics = async (): Promise<string[]> => (await stack()).flatMap(({ annotations }) => annotations?.topic ?? []);
+
 /** Looks at everything that runs on a cluster lean on, in the order in which it is to be mended. Changes nothing
  * that stays: Jobs look at the NAS from where runs are, and are removed. */
 export async function* checkCluster(
@@ -51,6 +54,7 @@ export async function* checkCluster(
   const applied = await compareApplied(cluster, manifests);
   yield* checkApplied(applied);
   yield* await checkExport(cluster, site, functionNames);
+  yield* await checkConnectors(cluster, site, await topics());
   const isThere = (name: string) =>
     applied.some(
       ({ manifest, state }) => state !== "missing" && manifest.kind === "CronJob" && manifest.metadata.name === name,
