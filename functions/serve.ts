@@ -29,16 +29,24 @@ export async function main(): Promise<void> {
     process.env.NODE_COMPILE_CACHE ??= join(folder, "compiled");
     const command = [process.execPath, ...process.execArgv, programPath("answer")] as const;
     const hand = new Hand({ command, socketPath, log, openBell });
-    const door = new Door({ settings, hand, socketPath, log });
-    // Also so that a configuration that cannot be used is found now, and not by the first caller.
-    await hand.start();
+    let isUp = false;
+    let isEnding = false;
+    const door = new Door({ settings, hand, socketPath, log, isReady: () => isUp });
+    // Before the function is there: whoever starts fifteen at once, as a node that boots, soon takes a port that is not open
+    // for dead. And before it can be told to end: as process 1 of a container it would not hear of it.
     const port = await door.open();
-    log(`${name} listens on ${settings.host}:${port}`);
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.once(signal, () => {
+        isEnding = true;
         void door.close().then(() => end(0));
       });
     }
+    log(`${name} listens on ${settings.host}:${port}`);
+    // Also so that a configuration that cannot be used is found now, and not by the first caller.
+    await hand.start().catch((error) => {
+      if (!isEnding) throw error;
+    });
+    isUp = true;
   } catch (error) {
     log((error as Error).message);
     end(1);

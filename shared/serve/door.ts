@@ -13,6 +13,8 @@ export interface DoorOptions {
   readonly hand: Pick<Hand, "take" | "release" | "drain" | "stop">;
   readonly socketPath: string;
   readonly log: DoorLog;
+  /** Whether the hand has been there; always when absent. Calls that come before are taken, and wait. */
+  readonly isReady?: () => boolean;
 }
 
 /** What is left for the hand to end in, of the whole grace, in ms. */
@@ -75,13 +77,16 @@ export class Door {
   }
 
   #take(call: IncomingMessage, answer: ServerResponse): void {
-    const { maxInflight } = this.#options.settings;
+    const { settings, isReady } = this.#options;
+    const { maxInflight } = settings;
     const isFull = maxInflight > 0 && this.#inflight >= maxInflight;
     if (this.#isDraining) answer.setHeader("connection", "close");
     const refusal = isFull ? `Cannot take this call: at most ${maxInflight} at once are wanted; try again` : undefined;
     if (call.url === "/_/health") say(call, answer, this.#isDraining ? 503 : 200);
-    else if (call.url === "/_/ready") say(call, answer, this.#isDraining ? 503 : isFull ? 429 : 200, refusal);
-    else if (isFull) say(call, answer.setHeader("retry-after", "1"), 429, refusal);
+    else if (call.url === "/_/ready") {
+      const isWanted = !this.#isDraining && isReady?.() !== false;
+      say(call, answer, !isWanted ? 503 : isFull ? 429 : 200, refusal);
+    } else if (isFull) say(call, answer.setHeader("retry-after", "1"), 429, refusal);
     else this.#count(call, answer);
   }
 

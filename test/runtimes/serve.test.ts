@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer, request } from "node:http";
@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
@@ -96,6 +97,44 @@ test.for(Object.entries(runtimes))(
     expect(await storedIn(nats.url)).toEqual([`${run.id}.outcome`]);
   },
 );
+
+test("functions/serve.ts is well before its function is there, ready once it is, and can be ended meanwhile", async () => {
+  folder = await mkdtemp(join(tmpdir(), "keepsake-runtime-"));
+  const config = join(folder, "keepsake.yaml");
+  // Whoever reads it waits for whoever writes it.
+  await promisify(execFile)("mkfifo", [config]);
+  const start = async () => {
+    const port = await freePort();
+    const env = {
+      KEEPSAKE_FUNCTION: "backup-factorio",
+      KEEPSAKE_CONFIG: config,
+      PORT: String(port),
+      HOST: "127.0.0.1",
+    };
+    const child = spawn(process.execPath, [entry], {
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...env, ...atOnce, TMPDIR: folder },
+    });
+    server = child;
+    const statusOf = async (path: string) => (await fetch(`http://127.0.0.1:${port}/_/${path}`)).status;
+    await vi.waitFor(async () => expect(await statusOf("health")).toBe(200), { timeout: 20_000, interval: 50 });
+    expect(await statusOf("ready")).toBe(503);
+    return { child, ended: once(child, "exit"), statusOf };
+  };
+  const first = await start();
+  first.child.kill("SIGTERM");
+  expect(await first.ended).toEqual([0, null]);
+
+  const second = await start();
+  await writeFile(config, "apps: { factorio: }");
+  await vi.waitFor(async () => expect(await second.statusOf("ready")).toBe(200), { timeout: 20_000, interval: 50 });
+  second.child.kill("SIGTERM");
+  expect(await second.ended).toEqual([0, null]);
+
+  const third = await start();
+  await writeFile(config, "apps: { factoryo: }");
+  expect(await third.ended).toEqual([1, null]);
+});
 
 test("functions/serve.ts begins what a function does by itself, and ends it before the process does", async () => {
   folder = await mkdtemp(join(tmpdir(), "keepsake-runtime-"));

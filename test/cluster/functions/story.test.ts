@@ -52,13 +52,11 @@ test("all fifteen functions of stack.yml answer as OpenFaaS deploys them", async
   const names = deployments.list().map(({ name }) => name);
   expect(names.toSorted()).toEqual(lab.stack.map(({ service }) => service).toSorted());
   expect(names).toHaveLength(15);
-  for (const name of names) {
-    const answers = ["/_/ready", "/"].map((path) => fetch(`${gatewayUrl}/function/${name}${path}`));
-    expect(
-      (await Promise.all(answers)).map(({ status }) => status),
-      name,
-    ).toEqual([200, 200]);
-  }
+  const answers = (name: string) => async () => {
+    const asked = ["/_/ready", "/"].map((path) => fetch(`${gatewayUrl}/function/${name}${path}`));
+    return (await Promise.all(asked)).map(({ status }) => status);
+  };
+  for (const name of names) await expect.poll(answers(name), { message: name }).toEqual([200, 200]);
 });
 
 test("backups are made by HTTP and by schedule, and the event of a new map calls the cleanup", async () => {
