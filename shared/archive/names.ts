@@ -1,4 +1,5 @@
 import { Failure } from "../failures.ts";
+import { SeenTexts } from "./seen-texts.ts";
 
 const longestName = 255;
 const longestPath = 4096;
@@ -38,11 +39,13 @@ export type NameRule = "folded" | "exact";
 
 /** The paths of an archive so far, of which no two may be one place; with the folders that they are in. */
 export class Names {
-  /** Of all paths together: what they take in memory, which a few deep paths can make a lot. */
+  /** Of all paths together: a few deep folders can take a lot of memory. */
   lengthTotal = 0;
   readonly #rule: NameRule;
-  /** By the folded path: how a folder is written, or that a file is there. */
-  readonly #seen = new Map<string, { readonly path: string; entry: boolean } | "file">();
+  /** By the folded path: how a folder is written, and whether the archive has it as an entry. */
+  readonly #folders = new Map<string, { readonly path: string; entry: boolean }>();
+  /** By their folded paths. */
+  readonly #files = new SeenTexts();
   #lastParent = "";
 
   constructor(rule: NameRule) {
@@ -50,7 +53,7 @@ export class Names {
   }
 
   get count(): number {
-    return this.#seen.size;
+    return this.#folders.size + this.#files.count;
   }
 
   /** Adds a path; @returns Why it cannot stand beside those before it. */
@@ -66,31 +69,24 @@ export class Names {
     }
     if (type === "folder") return this.#addFolder(path, true);
     const key = this.#key(path);
-    const other = this.#seen.get(key);
-    if (other === undefined) {
-      this.#set(key, "file");
-      return undefined;
-    }
-    return other === "file" ? "one file of this name is wanted, is there twice" : "it is a folder already";
+    if (this.#folders.has(key)) return "it is a folder already";
+    this.lengthTotal += key.length;
+    return this.#files.add(key) ? undefined : "one file of this name is wanted, is there twice";
   }
 
   #addFolder(path: string, entry: boolean): string | undefined {
     const key = this.#key(path);
-    const other = this.#seen.get(key);
+    const other = this.#folders.get(key);
     if (other === undefined) {
-      this.#set(key, { path, entry });
+      if (this.#files.has(key)) return `"${shown(path)}" is a file already`;
+      this.lengthTotal += key.length;
+      this.#folders.set(key, { path, entry });
       return undefined;
     }
-    if (other === "file") return `"${shown(path)}" is a file already`;
     if (other.path !== path) return `"${shown(other.path)}" is there already, on a Mac the same name`;
     if (entry && other.entry) return "one folder of this name is wanted, is there twice";
     other.entry ||= entry;
     return undefined;
-  }
-
-  #set(key: string, value: { path: string; entry: boolean } | "file"): void {
-    this.#seen.set(key, value);
-    this.lengthTotal += key.length;
   }
 
   #key(path: string): string {
