@@ -92,7 +92,7 @@ const broken: [what: string, with_: GameOptions & { claim?: string }, why: RegEx
 test.concurrent.each(broken)("start() says of %s why the app is not ready", async (what, { claim, ...with_ }, why) => {
   const name = `broken-${what.length}`;
   const game = await installGame(home, name);
-  const limits = { ready: 6000, steady: 2000 };
+  const limits = { ready: 10_000, steady: 2000 };
   const workload = workloadOf(cluster, game.options({ limits }));
   await workload.stop("run-1");
   await home.apply(gameOf(name, claim ?? `${name}-data`, { replicas: 0, ...with_ }));
@@ -112,7 +112,7 @@ test.concurrent.each(broken)("start() says of %s why the app is not ready", asyn
 test("start() says of a quota that it keeps pods from being made", async () => {
   const home = await cluster.namespace("quota");
   const game = await installGame(home, "poor");
-  const workload = workloadOf(cluster, game.options({ limits: { ready: 6000, steady: 2000 } }));
+  const workload = workloadOf(cluster, game.options({ limits: { ready: 10_000, steady: 2000 } }));
   await workload.stop("run-1");
   await home.apply({
     apiVersion: "v1",
