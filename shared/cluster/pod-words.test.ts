@@ -52,27 +52,32 @@ test("whyItStays() names the finalizer of a pod that has ended, and what control
 const pod = (status: V1Pod["status"]): V1Pod => ({ metadata: { name: "game-1" }, status });
 
 test("whyNotReady() calls a server hopeless that has crashed often enough, and not one that runs again", () => {
-  const crashed = (restartCount: number, state: V1ContainerStatus["state"]) =>
-    whyNotReady([
-      pod({
-        phase: "Running",
-        containerStatuses: [
-          {
-            ...running,
-            ready: false,
-            restartCount,
-            state: state ?? {},
-            lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } },
-          },
-        ],
-      }),
-    ]);
+  const crashed = (restartCount: number, state: V1ContainerStatus["state"], before = 0) =>
+    whyNotReady(
+      [
+        pod({
+          phase: "Running",
+          containerStatuses: [
+            {
+              ...running,
+              ready: false,
+              restartCount,
+              state: state ?? {},
+              lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } },
+            },
+          ],
+        }),
+      ],
+      new Map([["", before]]),
+    );
   const waiting = { waiting: { reason: "CrashLoopBackOff" } };
   expect(crashed(1, waiting)).toEqual({
     why: 'pod "game-1": container "game" ends again and again, last with out of memory (1 restarts)',
     isHopeless: false,
   });
   expect(crashed(3, waiting)?.isHopeless).toBe(true);
+  expect(crashed(5, waiting, 3)?.isHopeless, "most of it is of an earlier time").toBe(false);
+  expect(crashed(6, waiting, 3)?.isHopeless).toBe(true);
   expect(crashed(3, { running: {} }), "up for a moment").toEqual({
     why: 'pod "game-1": container "game" ends again and again, last with out of memory (3 restarts)',
     isHopeless: false,

@@ -41,8 +41,14 @@ export function whyItStays(pod: V1Pod, node: V1Node | undefined, nowMs: number):
   return { why: `pod "${name}" on node "${where}" is ending, and ${since}`, hint: look };
 }
 
-/** Why an app is not ready yet, for people; `isHopeless` when it will not be without somebody's help. */
-export function whyNotReady(pods: readonly V1Pod[]): { why: string; isHopeless: boolean } | undefined {
+/**
+ * Why an app is not ready yet, for people; `isHopeless` when it will not be without somebody's help.
+ * @param restartsBefore By a pod's uid: those do not count, for somebody may have helped since.
+ */
+export function whyNotReady(
+  pods: readonly V1Pod[],
+  restartsBefore: ReadonlyMap<string, number> = new Map(),
+): { why: string; isHopeless: boolean } | undefined {
   for (const pod of pods.filter(({ metadata }) => metadata?.deletionTimestamp === undefined)) {
     const name = `pod "${pod.metadata?.name}"`;
     const scheduled = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
@@ -51,7 +57,10 @@ export function whyNotReady(pods: readonly V1Pod[]): { why: string; isHopeless: 
     const containers = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
     for (const container of containers) {
       const trouble = whyContainer(container);
-      if (trouble) return { ...trouble, why: `${name}: ${trouble.why}` };
+      if (!trouble) continue;
+      const restarts = restartsOf(pod) - (restartsBefore.get(pod.metadata?.uid ?? "") ?? 0);
+      const isHopeless = trouble.isHopeless && restarts >= crashesMost;
+      return { why: `${name}: ${trouble.why}`, isHopeless };
     }
     const ready = pod.status?.conditions?.find(({ type }) => type === "Ready");
     if (ready?.status !== "True" && pod.status?.phase === "Running")
@@ -61,6 +70,13 @@ export function whyNotReady(pods: readonly V1Pod[]): { why: string; isHopeless: 
   }
   return undefined;
 }
+
+/** Of all its containers. */
+export const restartsOf = ({ status }: V1Pod): number =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].reduce(
+    (sum, { restartCount }) => sum + restartCount,
+    0,
+  );
 
 function whyContainer({ name, state, lastState, restartCount, ready }: V1ContainerStatus) {
   const { waiting, running } = state ?? {};

@@ -16,7 +16,7 @@ import {
   scale,
   type WorkloadPlace,
 } from "./live-workload.ts";
-import { whyItStays, whyNotReady } from "./pod-words.ts";
+import { restartsOf, whyItStays, whyNotReady } from "./pod-words.ts";
 import { until, type Watching } from "./seen.ts";
 import { seeWorkload } from "./seen-workload.ts";
 import { markText, readMark, type StoppedMark, stoppedAnnotation } from "./stopped-mark.ts";
@@ -130,6 +130,8 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
     if (replicas === 0) return;
     if (live.replicas === 0) await change(`scale ${nameOf(live)} to ${replicas}`, () => scale(cluster, live, replicas));
     let trouble: string | undefined;
+    // A pod that has crashed before may stand there until one of a mended template is ready.
+    const restartsBefore = new Map<string, number>();
     const waited = await until(
       (watching) => {
         const seen = seeWorkload(cluster, live, watching);
@@ -140,7 +142,11 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
             const current = seen.current();
             if (current.replicas === 0) throw fought(app, "started", current);
             if (current.ready >= current.replicas) return isSteady(seen.pods()) || undefined;
-            const found = whyNotReady(seen.pods());
+            for (const pod of seen.pods()) {
+              const uid = pod.metadata?.uid ?? "";
+              if (!restartsBefore.has(uid)) restartsBefore.set(uid, restartsOf(pod));
+            }
+            const found = whyNotReady(seen.pods(), restartsBefore);
             trouble = found?.why ?? current.trouble ?? "no pod of it was made";
             if (found?.isHopeless) throw notReady(app, live, trouble);
             return undefined;
