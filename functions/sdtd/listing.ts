@@ -3,7 +3,6 @@ import { Failure } from "../../shared/failures.ts";
 import { fileFingerprint } from "../../shared/source/fingerprint.ts";
 import { PackedLines } from "../../shared/source/packed-lines.ts";
 import { StatHash } from "../../shared/source/stat-hash.ts";
-import { TextHash } from "../../shared/source/text-hash.ts";
 import { type WalkedFile, walkEach } from "../../shared/source/walk.ts";
 import { isRegion, isTransient } from "./members.ts";
 
@@ -33,19 +32,14 @@ export interface LookOptions {
 /** Paths with what stands for their content. Hardly anything moves between two looks, so they are packed until then. */
 class Stamps {
   readonly #lines = new PackedLines();
-  readonly #hash = new TextHash();
-  #digest: string | undefined;
 
   add(path: string, stamp: string): void {
-    const line = lineOf(path, stamp);
-    this.#lines.add(line);
-    this.#hash.add(line);
+    this.#lines.add(lineOf(path, stamp));
   }
 
-  /** Of all of them, in their order; nothing can be added after it. */
-  get digest(): string {
-    this.#digest ??= this.#hash.hex();
-    return this.#digest;
+  /** As `lineOf`, in the order in which they were added; undefined behind the last. */
+  at(index: number): string | undefined {
+    return this.#lines.at(index);
   }
 
   /** Paths that only one of them has, or that have other stamps. */
@@ -60,14 +54,14 @@ class Stamps {
     const byPath = new Map<string, string>();
     for (const line of this.#lines) {
       // A name may hold a line feed, a stamp does not.
-      const end = line.lastIndexOf("\n", line.length - 2);
-      byPath.set(line.slice(0, end), line.slice(end + 1, -1));
+      const end = line.lastIndexOf("\n");
+      byPath.set(line.slice(0, end), line.slice(end + 1));
     }
     return byPath;
   }
 }
 
-const lineOf = (path: string, stamp: string) => `${path}\n${stamp}\n`;
+const lineOf = (path: string, stamp: string) => `${path}\n${stamp}`;
 
 /** The clock of files moves in steps of up to 10 ms: a second write in one step leaves no trace. */
 const clockStepMs = 20;
@@ -104,9 +98,12 @@ export async function listSettled(folder: string, options: LookOptions): Promise
 
 /** @returns Files that were written, made or removed since a listing. */
 export async function movedSince(folder: string, before: Listing, options: LookOptions): Promise<string[]> {
-  const hash = new TextHash();
-  await look(folder, options, (file) => hash.add(lineOf(file.path, stampOf(file))));
-  if (hash.hex() === before.stamps.digest) return [];
+  let [seen, isSame] = [0, true];
+  await look(folder, options, (file) => {
+    isSame &&= before.stamps.at(seen) === lineOf(file.path, stampOf(file));
+    seen += 1;
+  });
+  if (isSame && before.stamps.at(seen) === undefined) return [];
   // Which ones is seldom asked, so only then are the stamps held twice. What has moved stays so.
   const stamps = new Stamps();
   await look(folder, options, (file) => stamps.add(file.path, stampOf(file)));
