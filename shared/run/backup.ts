@@ -61,7 +61,10 @@ export async function runBackup(run: PointsRun): Promise<Result> {
         ...(captured.sizeBytes !== undefined && { sizeBytes: captured.sizeBytes }),
       });
       for (const { kind, taken } of files) if (taken) staged.delete(kind);
-      const verified = await proveStaged(run, app, stagingFolder, staged, captured.about);
+      const verified = await together(
+        verifyStaged(run, app, stagingFolder, staged, captured.about),
+        copyForLatest(run, stagingFolder, staged),
+      );
       // Some apps can tell only from the copy which data it is.
       if (!source.identity && verified.identity) refuseSuspicious(run, baseline, { identity: verified.identity });
       if (newest) for (const change of app.changes?.(newest.manifest.facts, verified.facts) ?? []) ctx.warn(change);
@@ -165,23 +168,20 @@ async function baselineOf(run: PointsRun, app: BackupApp<unknown>, points: reado
   }
 }
 
-/** Reads back what was written, and makes what becomes latest.* once the point is published, at the same time. */
-async function proveStaged(
-  run: PointsRun,
-  app: BackupApp<unknown>,
-  folder: string,
-  staged: Readonly<Staged>,
-  about: ReadonlyMap<string, Facts> | undefined,
-): Promise<Verified> {
-  const works = [verifyStaged(run, app, folder, staged, about), copyForLatest(run, folder, staged)] as const;
-  // Neither goes on when this ends: what it works on is removed.
-  await Promise.allSettled(works);
-  return (await Promise.all(works))[0];
+/** Neither goes on when this ends: what they work on is removed. @returns What the first has come to. */
+async function together<T>(work: Promise<T>, other: Promise<void>): Promise<T> {
+  await Promise.allSettled([work, other]);
+  const result = await work;
+  await other;
+  return result;
 }
 
 const latestIn = (stagingFolder: string, kind: string) => join(stagingFolder, `${kind}.latest`);
 
-/** The copy is read back, too. Its original is proven by sha256; what a disk or a network does to a copy, CRC-32 finds. */
+/**
+ * Makes what becomes latest.* once the point is published, and reads it back. Its original is proven by sha256; what a disk
+ * or a network does to a copy, CRC-32 finds.
+ */
 async function copyForLatest({ ctx }: PointsRun, folder: string, staged: Readonly<Staged>): Promise<void> {
   for (const [kind, { crc32: wanted }] of staged) {
     const copy = latestIn(folder, kind);
