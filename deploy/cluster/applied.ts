@@ -6,7 +6,7 @@ import {
   PatchStrategy,
   RequestContext,
 } from "@kubernetes/client-node";
-import { apiMessage, ask, isNotFound } from "../../shared/cluster/ask.ts";
+import { apiMessage, ask, askIfThere } from "../../shared/cluster/ask.ts";
 import { type Cluster, fieldManager } from "../../shared/cluster/client.ts";
 import type { Manifest } from "../manifests/object.ts";
 
@@ -38,11 +38,7 @@ async function compareOne(cluster: Cluster, manifest: Manifest): Promise<Applied
   const { kind, metadata } = manifest;
   const what = `compare ${kind} "${metadata.name}"`;
   const path = pathOf(manifest);
-  const live = await ask(what, () =>
-    request(cluster, HttpMethod.GET, path).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    }),
-  );
+  const live = await askIfThere(what, () => request(cluster, HttpMethod.GET, path));
   if (!live) return { manifest, state: "missing" };
   try {
     const dryRun = `${path}?dryRun=All&force=true&fieldManager=${fieldManager}`;
@@ -67,10 +63,8 @@ export async function applyAll(cluster: Cluster, manifests: readonly Manifest[])
 export async function findThere(cluster: Cluster, manifests: readonly Manifest[]): Promise<Manifest[]> {
   const there: Manifest[] = [];
   for (const manifest of manifests) {
-    const live = await ask(`look at ${manifest.kind} "${manifest.metadata.name}"`, () =>
-      request(cluster, HttpMethod.GET, pathOf(manifest)).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      }),
+    const live = await askIfThere(`look at ${manifest.kind} "${manifest.metadata.name}"`, () =>
+      request(cluster, HttpMethod.GET, pathOf(manifest)),
     );
     if (live) there.push(manifest);
   }
@@ -80,10 +74,8 @@ export async function findThere(cluster: Cluster, manifests: readonly Manifest[]
 /** Removes objects, in their order; what is gone already is no failure. */
 export async function removeAll(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
   for (const manifest of manifests) {
-    await ask(`remove ${manifest.kind} "${manifest.metadata.name}"`, () =>
-      request(cluster, HttpMethod.DELETE, pathOf(manifest)).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      }),
+    await askIfThere(`remove ${manifest.kind} "${manifest.metadata.name}"`, () =>
+      request(cluster, HttpMethod.DELETE, pathOf(manifest)),
     );
   }
 }

@@ -1,4 +1,4 @@
-import { ask, isNotFound } from "../../shared/cluster/ask.ts";
+import { askIfThere } from "../../shared/cluster/ask.ts";
 import type { Cluster } from "../../shared/cluster/client.ts";
 import { listWorkloads, nameOf, onlyOne } from "../../shared/cluster/live-workload.ts";
 import { cronJobName } from "../../shared/cluster/names.ts";
@@ -11,7 +11,7 @@ import type { ClusterApp } from "../manifests/site.ts";
 /** What an app has on the cluster: its namespace, the workload that is stopped, the claim, the secrets. */
 export async function checkApp(cluster: Cluster, app: ClusterApp): Promise<Check[]> {
   const { namespace } = app.kubernetes;
-  const there = await found(cluster, `look at namespace "${namespace}"`, () =>
+  const there = await askIfThere(`look at namespace "${namespace}"`, () =>
     cluster.core.readNamespace({ name: namespace }),
   );
   if (!there) {
@@ -64,7 +64,7 @@ async function differentRules(
   rules: ReturnType<typeof nodeRulesOf>,
 ): Promise<string[]> {
   const name = cronJobName(app);
-  const cronJob = await found(cluster, `look at the CronJob "${name}"`, () =>
+  const cronJob = await askIfThere(`look at the CronJob "${name}"`, () =>
     cluster.batch.readNamespacedCronJob({ name, namespace }),
   );
   const spec = cronJob?.spec?.jobTemplate.spec?.template.spec;
@@ -75,7 +75,7 @@ async function checkClaim(cluster: Cluster, { name, kubernetes }: ClusterApp): P
   const { namespace, claim } = kubernetes;
   if (claim === undefined) return [];
   const what = `${name}: claim`;
-  const live = await found(cluster, `look at the claim "${claim}"`, () =>
+  const live = await askIfThere(`look at the claim "${claim}"`, () =>
     cluster.core.readNamespacedPersistentVolumeClaim({ name: claim, namespace }),
   );
   if (!live) {
@@ -113,7 +113,7 @@ export async function checkSecret(
   cluster: Cluster,
   { what, namespace, secret, keys, mayBeEmpty = false }: SecretShape,
 ): Promise<Check> {
-  const live = await found(cluster, `look at the secret "${secret}"`, () =>
+  const live = await askIfThere(`look at the secret "${secret}"`, () =>
     cluster.core.readNamespacedSecret({ name: secret, namespace }),
   );
   const lacking = keys.find((key) => !(mayBeEmpty ? live?.data?.[key] !== undefined : live?.data?.[key]));
@@ -130,12 +130,3 @@ interface SecretShape {
   readonly keys: readonly string[];
   readonly mayBeEmpty?: boolean;
 }
-
-/** undefined when it is not there. */
-const found = <T>(_: Cluster, what: string, read: () => Promise<T>): Promise<T | undefined> =>
-  ask(what, () =>
-    read().catch((error) => {
-      if (!isNotFound(error)) throw error;
-      return undefined;
-    }),
-  );

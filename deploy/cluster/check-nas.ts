@@ -6,8 +6,8 @@ import type { ClusterApp, Site } from "../manifests/site.ts";
 import { type Hindered, lookAsApp } from "./look.ts";
 
 /** Whether each app's runs can use the export, looked at from a pod as they are. */
-export async function checkNas(cluster: Cluster, site: Site): Promise<Check[]> {
-  const looks = site.apps.map(async (app) => checkLook(site, app, await lookAsApp(cluster, site, app)));
+export async function checkNas(cluster: Cluster, site: Site, apps = site.apps): Promise<Check[]> {
+  const looks = apps.map(async (app) => checkLook(site, app, await lookAsApp(cluster, site, app)));
   return Promise.all(looks);
 }
 

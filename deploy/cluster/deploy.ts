@@ -1,11 +1,11 @@
-import { ask, isNotFound } from "../../shared/cluster/ask.ts";
+import { askIfThere } from "../../shared/cluster/ask.ts";
 import type { Cluster } from "../../shared/cluster/client.ts";
 import { Failure } from "../../shared/failures.ts";
 import { count } from "../../shared/words.ts";
 import { appNamespaces, type Site } from "../manifests/site.ts";
 import { applyAll, compareApplied } from "./applied.ts";
 import { checkSecret } from "./check-apps.ts";
-import { checkNas } from "./check-nas.ts";
+import { checkLook, checkNas } from "./check-nas.ts";
 import { findIncumbents, type Incumbent, suspend } from "./incumbent.ts";
 import { type Hindered, lookAsApp, markNas } from "./look.ts";
 import { configSecret, keepToken, ownSecrets } from "./secrets.ts";
@@ -74,11 +74,7 @@ async function requireNamespaces(cluster: Cluster, site: Site): Promise<void> {
   const wanted = new Set([functionNamespace, openfaasNamespace, natsNamespace, ...appNamespaces(site)]);
   const missing: string[] = [];
   for (const name of wanted) {
-    const found = await ask(`look at namespace "${name}"`, () =>
-      cluster.core.readNamespace({ name }).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      }),
-    );
+    const found = await askIfThere(`look at namespace "${name}"`, () => cluster.core.readNamespace({ name }));
     if (!found) missing.push(name);
   }
   if (missing.length === 0) return;
@@ -131,7 +127,7 @@ async function prepareExport({
   say,
   confirm,
 }: Pick<Deployment, "cluster" | "site" | "say" | "confirm">): Promise<boolean> {
-  const [first] = site.apps;
+  const [first, ...others] = site.apps;
   if (!first) return true;
   const look = await lookAsApp(cluster, site, first);
   if ("failed" in look) throw cannotUse(site, look);
@@ -146,7 +142,12 @@ async function prepareExport({
     if (hindered) throw cannotUse(site, hindered);
     say(`Marked ${server}:${path}`);
   }
-  for (const { what, ok, found, remedy } of await checkNas(cluster, site))
+  // What the first one saw before the export was marked is not so any more.
+  const checks =
+    look.notMarked === undefined
+      ? [checkLook(site, first, look), ...(await checkNas(cluster, site, others))]
+      : await checkNas(cluster, site);
+  for (const { what, ok, found, remedy } of checks)
     if (!ok) say(`PROBLEM  ${what}: ${found}${remedy === undefined ? "" : `\n  ${remedy}`}`);
   return true;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { V1Job } from "@kubernetes/client-node";
 import { z } from "zod";
-import { apiMessage, ask, isNotFound } from "../../shared/cluster/ask.ts";
+import { apiMessage, ask, askIfThere } from "../../shared/cluster/ask.ts";
 import type { Cluster } from "../../shared/cluster/client.ts";
 import { runnerContainer } from "../../shared/cluster/names.ts";
 import { isOver } from "../../shared/cluster/run-job.ts";
@@ -46,10 +46,8 @@ async function inPod<T>(cluster: Cluster, body: V1Job, schema: z.ZodType<T>): Pr
   try {
     return await follow(cluster, namespace, name, schema);
   } finally {
-    await ask(`remove the Job "${name}"`, () =>
-      cluster.batch.deleteNamespacedJob({ name, namespace, propagationPolicy: "Background" }).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      }),
+    await askIfThere(`remove the Job "${name}"`, () =>
+      cluster.batch.deleteNamespacedJob({ name, namespace, propagationPolicy: "Background" }),
     );
   }
 }

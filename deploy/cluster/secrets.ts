@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ask, isNotFound } from "../../shared/cluster/ask.ts";
+import { ask, askIfThere } from "../../shared/cluster/ask.ts";
 import { type Cluster, fieldManager, mergePatch } from "../../shared/cluster/client.ts";
 import { type Manifest, partOf } from "../manifests/object.ts";
 import type { Site } from "../manifests/site.ts";
@@ -26,10 +26,8 @@ export const configSecret = ({ cluster, text }: Site): Manifest => ({
  */
 export async function keepToken(cluster: Cluster, site: Site, path: string): Promise<string[]> {
   const [name, namespace] = ["keepsake-token", site.cluster.functionNamespace];
-  const live = await ask(`look at the secret "${name}"`, () =>
-    cluster.core.readNamespacedSecret({ name, namespace }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    }),
+  const live = await askIfThere(`look at the secret "${name}"`, () =>
+    cluster.core.readNamespacedSecret({ name, namespace }),
   );
   const onCluster = live?.data?.[name] ? Buffer.from(live.data[name], "base64").toString().trim() : undefined;
   const onFile = (await readFile(path, "utf8").catch(() => "")).trim() || undefined;

@@ -1,4 +1,4 @@
-import { ask, isNotFound } from "../../shared/cluster/ask.ts";
+import { askIfThere } from "../../shared/cluster/ask.ts";
 import type { Cluster } from "../../shared/cluster/client.ts";
 import { listWorkloads } from "../../shared/cluster/live-workload.ts";
 import { manifestsOf } from "../manifests/manifests.ts";
@@ -49,12 +49,7 @@ async function liveNodeRules(
 /** A beta of them is not enough: it is another version of the API, and off unless somebody has switched it on. */
 async function knowsMutatingPolicies(cluster: Cluster): Promise<boolean> {
   const what = "ask which policies the API knows";
-  const list = await ask(what, () =>
-    read(cluster, "/apis/admissionregistration.k8s.io/v1").catch((error) => {
-      if (!isNotFound(error)) throw error;
-      return {};
-    }),
-  );
-  const { resources = [] } = list as { resources?: readonly { readonly name: string }[] };
+  const list = await askIfThere(what, () => read(cluster, "/apis/admissionregistration.k8s.io/v1"));
+  const { resources = [] } = (list ?? {}) as { resources?: readonly { readonly name: string }[] };
   return resources.some(({ name }) => name === "mutatingadmissionpolicies");
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../failures.ts";
+import { parseJson } from "../json.ts";
 
 /** The first wait before a request is tried again, and the longest, in ms. */
 const waitMs = { first: 100, most: 2000 };
@@ -52,6 +53,18 @@ export async function ask<T>(
   }
 }
 
+/** As `ask`, of what need not be there. @returns undefined when it is not. */
+export const askIfThere = <T>(what: string, request: () => Promise<T>, patience?: Patience): Promise<T | undefined> =>
+  ask<T | undefined>(
+    what,
+    () =>
+      request().catch((error) => {
+        if (!isNotFound(error)) throw error;
+        return undefined;
+      }),
+    patience,
+  );
+
 /** The HTTP status that the API answered with; undefined when there was no answer. */
 function statusOf(error: unknown): number | undefined {
   const { code } = error as { code?: unknown };
@@ -93,16 +106,8 @@ function retryAfterMs(error: unknown): number {
 /** What the API says, else what the connection says. */
 export function apiMessage(error: unknown): string {
   const { body, cause } = error as { body?: unknown; cause?: unknown };
-  const status = typeof body === "string" ? parsed(body) : body;
+  const status = typeof body === "string" ? parseJson(body) : body;
   if (typeof status === "object" && status !== null && "message" in status) return String(status.message);
   if (cause instanceof Error && cause.message !== "") return cause.message;
   return error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

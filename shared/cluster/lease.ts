@@ -1,9 +1,9 @@
-import { type V1Lease, V1MicroTime, type V1Pod } from "@kubernetes/client-node";
+import { type V1Lease, V1MicroTime } from "@kubernetes/client-node";
 import { Failure } from "../failures.ts";
 import { parseJson } from "../json.ts";
 import { type Lane, RunDescription } from "../run/description.ts";
 import { busy, type Holder, type Lock } from "../run/lock.ts";
-import { ask, isConflict, isNotFound } from "./ask.ts";
+import { ask, askIfThere, isConflict } from "./ask.ts";
 import type { Cluster } from "./client.ts";
 import { annotations, labels, leaseName } from "./names.ts";
 
@@ -161,26 +161,22 @@ function lockOf(cluster: Cluster, { namespace, name, me, number, run, abandoned 
 }
 
 const read = (cluster: Cluster, namespace: string, name: string, withinMs = awayMs): Promise<V1Lease | undefined> =>
-  ask(
+  askIfThere(
     `read the lock "${name}" in "${namespace}"`,
-    () => cluster.coordination.readNamespacedLease({ name, namespace }).catch(orMissing),
+    () => cluster.coordination.readNamespacedLease({ name, namespace }),
     { withinMs },
   );
 
 /** @param holder "<pod>/<uid>" */
 async function stateOf(cluster: Cluster, namespace: string, holder: string): Promise<"alive" | "gone"> {
   const [name = "", uid] = holder.split("/");
-  const pod: V1Pod | undefined = await ask(
+  const pod = await askIfThere(
     `look at the pod "${name}" in "${namespace}"`,
-    () => cluster.core.readNamespacedPod({ name, namespace }).catch(orMissing),
+    () => cluster.core.readNamespacedPod({ name, namespace }),
     { withinMs: 5_000 },
   );
   const { phase } = pod?.status ?? {};
   return pod?.metadata?.uid === uid && phase !== "Succeeded" && phase !== "Failed" ? "alive" : "gone";
-}
-
-function orMissing(error: unknown): undefined {
-  if (!isNotFound(error)) throw error;
 }
 
 /** One that was damaged by hand names no run. */

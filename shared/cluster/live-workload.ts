@@ -6,7 +6,7 @@ import type {
   V1StatefulSet,
 } from "@kubernetes/client-node";
 import { Failure } from "../failures.ts";
-import { ask, isNotFound } from "./ask.ts";
+import { ask, askIfThere } from "./ask.ts";
 import { type Cluster, fieldManager, mergePatch } from "./client.ts";
 import type { Source } from "./seen.ts";
 import type { Kubernetes } from "./settings.ts";
@@ -91,15 +91,11 @@ export async function listWorkloads(cluster: Cluster, place: WorkloadPlace, with
     const at = { namespace: place.namespace, name };
     const read = () =>
       kind === "Deployment" ? cluster.apps.readNamespacedDeployment(at) : cluster.apps.readNamespacedStatefulSet(at);
-    const found = await ask<V1Deployment | V1StatefulSet | undefined>(what, () => read().catch(absent), { withinMs });
+    const found = await askIfThere<V1Deployment | V1StatefulSet>(what, read, { withinMs });
     return found ? [liveOf(kind, found)] : [];
   }
   const { items } = await ask(what, () => workloadSource(cluster, place).list(), { withinMs });
   return items.map((item) => liveOf(kind, item)).sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function absent(error: unknown): undefined {
-  if (!isNotFound(error)) throw error;
 }
 
 /** @throws {Failure} `workload_failed` unless exactly one fits. */

@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { RunDescription } from "../run/description.ts";
-import { ask, isNotFound } from "./ask.ts";
+import { ask, askIfThere } from "./ask.ts";
 import type { Cluster } from "./client.ts";
 import { runnerContainer } from "./names.ts";
 
@@ -21,10 +21,8 @@ export const podName = ({ metadata }: V1Pod) => ({
 });
 
 export async function findJob(cluster: Cluster, namespace: string, name: string): Promise<SeenJob | undefined> {
-  const job = await ask(`read the Job "${name}" in "${namespace}"`, () =>
-    cluster.batch.readNamespacedJob({ name, namespace }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    }),
+  const job = await askIfThere(`read the Job "${name}" in "${namespace}"`, () =>
+    cluster.batch.readNamespacedJob({ name, namespace }),
   );
   if (!job) return undefined;
   const pod = await podOf(cluster, job);

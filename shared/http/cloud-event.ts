@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { Failure } from "../failures.ts";
+import { parseJson } from "../json.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { bodyLimitBytes, readBody } from "./request.ts";
 
@@ -79,16 +80,8 @@ function decode(text: string): string {
 function structured(request: Request, text: string): { event: unknown; data: string } {
   if (!/^application\/cloudevents\+json\s*(;|$)/.test(typeOf(request)))
     throw new Failure("invalid_request", "Cannot take the event: one event, as JSON, is wanted");
-  const event: unknown = parsed(text);
+  const event: unknown = parseJson(text);
   if (typeof event !== "object" || event === null) return { event, data: "" };
   if ("data_base64" in event) return { event, data: Buffer.from(String(event.data_base64), "base64").toString("utf8") };
   return { event, data: "data" in event ? JSON.stringify(event.data) : "" };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
