@@ -20,6 +20,11 @@ export interface DiskOptions {
   dirMode?: number;
   /** Owner of what is made; the process's own when absent. */
   owner?: { uid: number; gid: number };
+  /**
+   * What is mounted at `root`, and may go away: no folder is made below it unless `check` finds it there. What would be
+   * made on the disk beneath would pass for it, and be hidden when it comes back.
+   */
+  mount?: { readonly root: string; check(): Promise<unknown> };
 }
 
 export interface WriteOptions {
@@ -46,13 +51,15 @@ export class Disk {
   readonly #step: Step;
   readonly #fileMode: number;
   readonly #dirMode: number;
-  readonly #owner: { uid: number; gid: number } | undefined;
+  readonly #owner: DiskOptions["owner"];
+  readonly #mount: DiskOptions["mount"];
 
-  constructor(step: Step, { fileMode = 0o644, dirMode = 0o755, owner }: DiskOptions = {}) {
+  constructor(step: Step, { fileMode = 0o644, dirMode = 0o755, owner, mount }: DiskOptions = {}) {
     this.#step = step;
     this.#fileMode = fileMode;
     this.#dirMode = dirMode;
     this.#owner = owner;
+    this.#mount = mount;
   }
 
   /** The same disk with other modes or another owner. */
@@ -61,14 +68,21 @@ export class Disk {
       fileMode: this.#fileMode,
       dirMode: this.#dirMode,
       ...(this.#owner && { owner: this.#owner }),
+      ...(this.#mount && { mount: this.#mount }),
       ...options,
     });
+  }
+
+  /** Rejects when what has to be mounted is not there any more. */
+  async requireMount(): Promise<void> {
+    await this.#mount?.check();
   }
 
   /** Makes a folder and its parents; one that is there is no step. */
   async makeDir(path: string): Promise<void> {
     if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
     await this.#step(`make folder ${path}`, async () => {
+      if (this.#mount && path.startsWith(join(this.#mount.root, "/"))) await this.requireMount();
       const first = await mkdir(path, { recursive: true, mode: this.#dirMode });
       if (first === undefined || !this.#owner) return;
       for (let made = path; made.length >= first.length; made = dirname(made)) {

@@ -23,7 +23,7 @@ export interface Lock {
   readonly number: number;
   /** The run before this one, when it ended without releasing the lock. */
   readonly abandoned?: RunDescription;
-  /** @throws {Failure} `lock_lost` when another run has taken over. */
+  /** @throws {Failure} `lock_lost` when another run has taken over; why the NAS cannot be used, when the lock is on it. */
   fence(): Promise<void>;
   release(): Promise<void>;
 }
@@ -55,8 +55,8 @@ export async function takeLock(
   holder: ProcessIdentity,
   disk: Disk,
 ): Promise<Lock> {
-  await disk.makeDir(folder);
   for (;;) {
+    await disk.makeDir(folder);
     const top = await topEntry(folder);
     const previous = top?.entry;
     if (previous && !previous.released) {
@@ -89,6 +89,8 @@ export async function takeLock(
       ...(previous && !previous.released && { abandoned: previous.run }),
       async fence() {
         if (await holds()) return;
+        // With the NAS, the lock is away: nobody has taken it over.
+        await disk.requireMount();
         throw new Failure(
           "lock_lost",
           `Cannot go on with run "${run.id}": another run has taken over the lock of "${run.app}"`,

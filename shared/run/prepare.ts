@@ -49,7 +49,7 @@ export async function prepareRun(
     const guards: { fence?: () => Promise<void> } = {};
     const step = createStep({ fence: async () => guards.fence?.() });
     const { nasFileMode: fileMode, nasDirMode: dirMode, nasOwner: owner } = config;
-    const disk = new Disk(step, { fileMode, dirMode, ...(owner && { owner }) });
+    const disk = new Disk(step, { fileMode, dirMode, mount: nas, ...(owner && { owner }) });
     const ownDisk = new Disk(createStep(), { fileMode: 0o600, dirMode: 0o700 });
     const lock = await place.takeLock(folders, "main", run, disk);
     guards.fence = lock.fence;

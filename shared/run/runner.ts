@@ -60,9 +60,11 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   const app = config.apps.find(({ name }) => name === run.app);
   const guards: { fence?: () => Promise<void> } = {};
   const step = createStep({ fence: async () => guards.fence?.(), ...(onStep && { onStep }) });
+  const nas = openNas(config.nas);
   const disk = new Disk(step, {
     fileMode: config.nasFileMode,
     dirMode: config.nasDirMode,
+    mount: nas,
     ...(config.nasOwner && { owner: config.nasOwner }),
   });
   // This machine's own files need no lock, and must be writable when the NAS, and the lock on it, are away.
@@ -90,7 +92,6 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   let nextState: AppState | undefined;
   try {
     if (!app) throw new Failure("not_found", `Cannot run: there is no app "${run.app}" in "${config.path}"`);
-    const nas = openNas(config.nas);
     await withDeadline("the marker", config.nasTimeoutMs, async () => {
       await nas.check();
       await callAtOnceBelow(nas.root);

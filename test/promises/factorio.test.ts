@@ -10,6 +10,7 @@ import {
   readFile,
   rename,
   rm,
+  rmdir,
   stat,
   truncate,
   utimes,
@@ -234,6 +235,36 @@ test("an outcome while the NAS is away is kept on this machine, told, and brough
   expect((await readdir(join(nas, ".keepsake/factorio/runs"))).sort()).toEqual(
     [`${away.runId}.outcome.json`, `${back.runId}.outcome.json`].sort(),
   );
+});
+
+test("a NAS that is unmounted at any change of a run gets nothing written beneath it, and the outcome is told (a repository was made anew on the disk under the mount elsewhere)", async () => {
+  const { nas } = places(folder);
+  let isPast = false;
+  let n = 0;
+  for (; !isPast; n += 1) {
+    await play(folder, 1000 + 2 * n);
+    let step = 0;
+    const unmounted = await backUp({
+      onStep: async () => {
+        if (step++ !== n) return;
+        await rename(nas, `${nas}-away`);
+        await mkdir(nas);
+      },
+    });
+    expect(unmounted.told.map(({ id }) => id)).toEqual([`${unmounted.runId}.outcome`]);
+    isPast = step <= n;
+    if (!isPast) {
+      expect([n, await readdir(nas)]).toEqual([n, []]);
+      await rmdir(nas);
+      await rename(`${nas}-away`, nas);
+      // The lock is of this process, which is not gone as a runner's would be.
+      await rm(join(nas, ".keepsake/factorio/locks"), { recursive: true, force: true });
+    }
+    await play(folder, 1001 + 2 * n);
+    expect((await backUp()).outcome).toMatchObject({ outcome: "created" });
+    expect(await readdir(join(nas, ".keepsake/factorio/runs"))).toContain(`${unmounted.runId}.outcome.json`);
+  }
+  expect(n).toBeGreaterThan(40);
 });
 
 test("an outcome that nobody takes waits on the NAS, and is told by a later run, older ones first", async () => {
