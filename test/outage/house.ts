@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { createGateway } from "../../deploy/local/gateway/gateway.ts";
 import { freePort } from "../../deploy/local/lab/free-port.ts";
 import { startNatsServer } from "../../deploy/local/lab/nats/server.ts";
@@ -14,7 +15,7 @@ import { publisherTo } from "../../functions/publisher.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { silentLog } from "../../shared/testing.ts";
 import { layLab, places, play } from "../worlds/factorio.ts";
-import { carry } from "../worlds/run.ts";
+import { type Carried, carry } from "../worlds/run.ts";
 import { fastClock } from "./fast-clock.ts";
 import { layLink } from "./link.ts";
 
@@ -75,17 +76,25 @@ export async function buildHouse(folder: string): Promise<House> {
     telegram: await layLink(telegramPort),
   };
 
+  // Due every half hour of the fast clock: the watch makes up for what was missed, as it does at any time of day.
+  const stackFile = join(folder, "stack.yml");
+  const cron = { topic: "cron-function", schedule: "*/30 * * * *" };
+  const functions = { "backup-factorio": { image: "none", annotations: cron } };
+  await writeFile(stackFile, JSON.stringify({ version: "1.0", provider: { name: "openfaas" }, functions }));
   const settings = JSON.stringify({
     ...{ nas: "./nas", state: "./state", secrets: "./secrets", nasTimeoutSeconds: 1 },
     apps: { factorio: { saves: places(folder).saves, keep: 3 } },
-    status: { scrubHours: 0, drillDays: 0, digestAt: "off" },
+    status: { stackFile, scrubHours: 0, drillDays: 0, digestAt: "off" },
     notify: { telegram: { apiBase: `http://127.0.0.1:${cables.telegram.port}`, timeoutSeconds: 1 } },
   });
   await writeFile(config, settings);
 
   const service = "backup-factorio";
+  const runNatsUrl = `nats://127.0.0.1:${cables.run.port}`;
+  // The runs that the watch starts tell what waits, too.
+  const backup = await loadFunction(service, { configPath: config, natsUrl: runNatsUrl, log: silentLog });
   const gateway = createGateway({
-    functions: new Map([[service, (await loadFunction(service, { configPath: config, log: silentLog })).fetch]]),
+    functions: new Map([[service, backup.fetch]]),
     stack: [{ service, image: "none" }],
     port: 0,
     auth: { user: "admin", password: "" },
@@ -169,11 +178,18 @@ export async function buildHouse(folder: string): Promise<House> {
   return {
     parts,
     async run(request) {
-      const url = `nats://127.0.0.1:${cables.run.port}`;
-      const publisher = publisherTo(async () => url, { name: "run", log: silentLog });
-      const { runId } = await carry(config, "factorio", request, { publisher });
-      await publisher.close();
-      return runId;
+      const publisher = publisherTo(async () => runNatsUrl, { name: "run", log: silentLog });
+      try {
+        // A run that the watch has started has the lock: whoever calls is told so, and nobody else.
+        const isBusy = ({ outcome }: Carried) => outcome.failure?.code === "app_busy";
+        for (;;) {
+          const carried = await carry(config, "factorio", request, { publisher });
+          if (!isBusy(carried)) return carried.runId;
+          await delay(50);
+        }
+      } finally {
+        await publisher.close();
+      }
     },
     async playOn() {
       tick += 600;
