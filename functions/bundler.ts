@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { type Plugin, rolldown } from "rolldown";
 import { root } from "./bundle.ts";
 import type { Program } from "./programs.ts";
+import { schemasAtFirstUse } from "./schemas-at-first-use.ts";
 import { typeFolders } from "./types.ts";
 
 export interface BundleOptions {
@@ -22,6 +23,7 @@ export async function bundleProgram(
   const plugins = [
     ...(amongBundles ? [programsBeside] : []),
     placesOfSources(rootFromBundle),
+    schemasAtFirstUse,
     builtinsAtFirstUse,
     logWithoutThreads,
   ];

@@ -55,8 +55,6 @@ async function leaveInPod(outcome: Outcome): Promise<void> {
   await writeFile("/dev/termination-log", terminationMessage(outcome)).catch(() => {});
 }
 
-const lingerMs = 10_000;
-
 /** Synchronous: whoever follows must have the line even when the process dies right after it. */
 function writeLine(line: RunLine): void {
   writeSync(1, `${JSON.stringify(line)}\n`);
@@ -69,7 +67,7 @@ export async function main(): Promise<void> {
     return 2;
   });
   // It has told how it ended: nothing may keep it, such as a connection that nobody answers.
-  setTimeout(() => process.exit(), lingerMs).unref();
+  process.exit();
 }
 
 if (import.meta.main) void main();

@@ -32,7 +32,7 @@ const Workload = z.strictObject({
 });
 
 /** The settings that every app has, whatever its type. */
-const common = {
+export const CommonSettings = z.strictObject({
   type: z.string().optional(),
   /** Restore points kept; the type's own number when absent. */
   keep: z.number().int().min(1).max(1000).optional(),
@@ -53,8 +53,7 @@ const common = {
   workload: Workload.optional(),
   /** Where the app is on a cluster; what is absent is as its type says. */
   kubernetes: KubernetesSettings.optional(),
-};
-export const CommonSettings = z.strictObject(common);
+});
 
 export interface AppConfig {
   readonly name: string;
@@ -154,7 +153,8 @@ export function parseConfig(text: string, path: string, types: readonly AnyAppTy
   const apps: AppConfig[] = [];
   for (const [name, given] of Object.entries(isObject(listed) ? listed : {})) {
     const entries = Object.entries(isObject(given) ? given : {});
-    const of = (shared: boolean) => Object.fromEntries(entries.filter(([key]) => key in common === shared));
+    const of = (shared: boolean) =>
+      Object.fromEntries(entries.filter(([key]) => key in CommonSettings.shape === shared));
     const shared = CommonSettings.safeParse(of(true));
     if (!shared.success) bad(`apps.${name}`, shared.error);
     const typeName = isObject(given) && given.type !== undefined ? given.type : name;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Failure, type FailureCode } from "../../shared/failures.ts";
 import type { MirrorFolderFile } from "../../shared/mirror-app.ts";
 import { StatHash } from "../../shared/source/stat-hash.ts";
-import { takingTurns } from "../../shared/source/walk.ts";
+import { filesPerLook, takingTurns } from "../../shared/source/walk.ts";
 import type { EmptyTiles } from "./complete.ts";
 import { infoName, type Render } from "./render-folder.ts";
 import { tilesOf } from "./tiles.ts";
@@ -28,7 +28,7 @@ interface RenderFile extends MirrorFolderFile {
  * @throws {Failure} With `code` when a tile is not there, `source_invalid` when one is no file.
  */
 export async function* filesOf(render: Render, options: Options): AsyncGenerator<RenderFile> {
-  const turns = takingTurns(options.signal);
+  const turns = takingTurns(options.signal, filesPerLook);
   for (const file of filesNow(render, options)) {
     if (turns.isOver()) await turns.next();
     if (file) yield file;
@@ -75,7 +75,7 @@ export interface Look {
 /** What the file system says of a render's files, without reading them. Throws as `filesOf`. */
 export async function lookAtFiles(render: Render, options: Options): Promise<Look> {
   const hash = new StatHash();
-  const turns = takingTurns(options.signal);
+  const turns = takingTurns(options.signal, filesPerLook);
   let [files, sizeBytes] = [0, 0];
   for (const file of filesNow(render, options)) {
     if (turns.isOver()) await turns.next();

@@ -1,6 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { lstat } from "../files.ts";
@@ -25,7 +25,7 @@ const batchBytes = 8 << 20;
 const batchFiles = 128;
 
 /** Finder leaves hidden files in every folder that it shows: they are nobody's. */
-const isHidden = (path: string) => basename(path).startsWith(".");
+const isHidden = (path: string) => path.startsWith(".", path.lastIndexOf("/") + 1);
 
 /** What the folder on the NAS is, without reading its files. */
 export const folderFingerprint = async (path: string) => (await treeFingerprint(path, { skip: isHidden })).fingerprint;

@@ -23,6 +23,8 @@ export interface WalkOptions {
 }
 
 const sliceMs = 10;
+/** A look at the clock takes a tenth of the time that a look at a file takes. */
+export const filesPerLook = 16;
 
 /**
  * Everything below a folder, each folder in the order of its names. Memory holds the names of the folders on the way
@@ -34,7 +36,7 @@ const sliceMs = 10;
  * looked at, `source_changing` when a name has gone since its folder was read: it may be there under another one.
  */
 export async function* walkFiles(root: string, options: WalkOptions = {}): AsyncGenerator<WalkedFile> {
-  const turns = takingTurns(options.signal);
+  const turns = takingTurns(options.signal, filesPerLook);
   for (const file of walk(root, options)) {
     if (turns.isOver()) await turns.next();
     if (file) yield file;
@@ -43,19 +45,26 @@ export async function* walkFiles(root: string, options: WalkOptions = {}): Async
 
 /** As `walkFiles`, for who waits for nothing between files: half of its time is the waiting. */
 export async function walkEach(root: string, options: WalkOptions, onFile: (file: WalkedFile) => void): Promise<void> {
-  const turns = takingTurns(options.signal);
+  const turns = takingTurns(options.signal, filesPerLook);
   for (const file of walk(root, options)) {
     if (turns.isOver()) await turns.next();
     if (file) onFile(file);
   }
 }
 
-/** Synchronous calls in slices: whoever makes many lets others work after some milliseconds. */
-export function takingTurns(signal?: AbortSignal) {
+/**
+ * Synchronous calls in slices: whoever makes many lets others work after some milliseconds.
+ * @param callsPerLook How many are made before the clock is looked at.
+ */
+export function takingTurns(signal?: AbortSignal, callsPerLook = 1) {
   let sinceMs = nowMs();
+  let calls = 0;
   return {
     isOver(): boolean {
       signal?.throwIfAborted();
+      calls += 1;
+      if (calls < callsPerLook) return false;
+      calls = 0;
       return nowMs() - sinceMs > sliceMs;
     },
     async next(): Promise<void> {
