@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { KubernetesDefaults } from "./cluster/settings.ts";
 import type { Disk, Written } from "./disk.ts";
 import type { FailureCode } from "./failures.ts";
+import type { FileWorker } from "./file-worker.ts";
 import type { Logger } from "./log.ts";
 import type { MirrorTree, MirrorType } from "./mirror-app.ts";
 import type { HistoryNaming } from "./nas/naming.ts";
@@ -209,7 +210,7 @@ export interface RestoreApp<Settings> {
    * Whether a point whose files are those of its manifest is not asked once more what its bytes mean
    * (`BackupApp.verify`): that was proven when it was made. Its `stage` and `place` promise in turn to read the whole of
    * each file, to check its container, and to fail when it has not the sha256 of `PointFacts.sha256s`; before them only
-   * its size and CRC-32 are compared, where the manifest has one.
+   * its size and CRC-32 are compared, where the manifest has one. It may use `PointFacts.worker`.
    */
   readonly trustsChecksums?: true;
   /** Tells the players, and gives them time. Failing here does not fail the restore; it is warned about. */
@@ -296,6 +297,8 @@ export interface PointFacts {
   readonly about?: ReadonlyMap<string, Facts>;
   /** By artefact: what its file has to have. */
   readonly sha256s?: ReadonlyMap<string, string>;
+  /** Ready to write what they hold: it was started while they were looked at. Absent where it gains nothing. */
+  readonly worker?: FileWorker;
   /** Of a mirror: where its files are; the map of files is empty then. */
   readonly tree?: MirrorTree;
   /** The one part that is wanted (`MirrorType.part`); absent means everything. */

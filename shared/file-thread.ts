@@ -1,16 +1,22 @@
+import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import type { FileJob, FileJobEnd } from "./file-worker.ts";
 import { readBackBytes, writeProven } from "./files-now.ts";
 
-/* A thread that writes files and reads them back, one job after the other; started by `file-worker.ts`. */
+/* A thread that writes files, reads them back and hashes, one job after the other; started by `file-worker.ts`. */
 
 const buffer = Buffer.allocUnsafeSlow(readBackBytes);
+let hash = createHash("sha256");
 
 parentPort?.on("message", (job: FileJob) => parentPort?.postMessage(carryOut(job)));
 
-function carryOut({ files, attributes }: FileJob): FileJobEnd {
+function carryOut(job: FileJob): FileJobEnd {
   try {
-    return { other: writeProven(files, attributes, buffer) };
+    if (job.do === "write") return { other: writeProven(job.files, job.attributes, buffer) };
+    if (job.do === "digest") return { sha256: hash.digest("hex") };
+    if (job.begins) hash = createHash("sha256");
+    hash.update(job.bytes);
+    return {};
   } catch (error) {
     // A copy of an error has no code.
     const { message, ...rest } = error as NodeJS.ErrnoException;

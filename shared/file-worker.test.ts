@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -73,4 +74,18 @@ test("fileWorkerFor() starts none for little to write", async () => {
   const worker = await fileWorkerFor(folder, 64 << 20);
   onTestFinished(() => worker?.end());
   expect(worker !== undefined).toBe(availableParallelism() > 1 && process.platform === "linux");
+});
+
+test("FileWorker hashes one thing after the other, also after one that nobody has ended", async () => {
+  const worker = started();
+  const sumOf = async (...parts: Buffer[]) => {
+    const hasher = worker.hasher();
+    await Promise.all(parts.map((part) => hasher.update(part)));
+    return hasher.digest();
+  };
+  const [a, b] = [memory.subarray(0, 400), memory.subarray(400)];
+  expect(await sumOf(a, b)).toBe(hash("sha256", memory));
+  await worker.hasher().update(b);
+  expect(await sumOf(a)).toBe(hash("sha256", a));
+  expect(await sumOf()).toBe(hash("sha256", ""));
 });

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { Facts } from "../../shared/app.ts";
-import { gunzipBlocks } from "../../shared/archive/gzip.ts";
+import { chunksOfBlocks, gunzipBlocks } from "../../shared/archive/gzip.ts";
 import { readTar, type TarEntry } from "../../shared/archive/tar-read.ts";
 import { Failure } from "../../shared/failures.ts";
+import type { FileWorker } from "../../shared/file-worker.ts";
 import type { ReadBack } from "../../shared/nas/read-back.ts";
 import type { FolderCheck } from "./members.ts";
 
@@ -28,6 +29,8 @@ export interface Archive {
   readonly file: ReadBack;
   readonly about: ArchiveAbout | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Hashes the file, and gets what it holds in memory of its own. */
+  readonly worker?: FileWorker | undefined;
 }
 
 /**
@@ -36,9 +39,16 @@ export interface Archive {
  * @throws {Failure} `backup_damaged`, `backup_hostile`.
  */
 export async function* readArchive(archive: Archive, onRoot: (root: string) => void): AsyncGenerator<TarEntry> {
-  const { file, about, signal } = archive;
+  const { file, about, signal, worker } = archive;
   const limits = { maxBytes: smallBytes + maxExpansion * file.sizeBytes, name: file.path, ...(signal && { signal }) };
-  const inflated = gunzipBlocks(file.stream(), { ...limits, ...(about && { blocks: about.blocks }) });
+  const inflated = gunzipBlocks(
+    file.stream({ hasher: worker?.hasher(), chunks: about && chunksOfBlocks(about.blocks) }),
+    {
+      ...limits,
+      ...(about && { blocks: about.blocks }),
+      memory: worker?.blocks,
+    },
+  );
   let root: string | undefined;
   for await (const entry of readTar(inflated, { ...limits, maxEntries })) {
     const [first = ""] = entry.path.split("/", 1);

@@ -3,7 +3,6 @@ import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PointFacts, PresentData, RestoreApp, RunContext } from "../../shared/app.ts";
 import { Failure } from "../../shared/failures.ts";
-import { type FileWorker, fileWorkerFor } from "../../shared/file-worker.ts";
 import { hiddenFolder } from "../../shared/nas/nas.ts";
 import type { ReadBack } from "../../shared/nas/read-back.ts";
 import { folderTarget } from "../../shared/run/folder-target.ts";
@@ -77,21 +76,6 @@ async function unpack(
   point: PointFacts,
   into: string,
 ): Promise<void> {
-  const worker = await fileWorkerFor(into, await neededBytes(files, point));
-  try {
-    await unpackBoth(ctx, files, point, into, worker);
-  } finally {
-    await worker?.end();
-  }
-}
-
-async function unpackBoth(
-  ctx: RunContext<Settings>,
-  files: ReadonlyMap<string, ReadBack>,
-  point: PointFacts,
-  into: string,
-  worker: FileWorker | undefined,
-): Promise<void> {
   const [save, worldFile] = [files.get("save"), files.get("world")];
   if (!save) throw new Failure("backup_damaged", "Cannot restore: the game is wanted, is missing");
   const userData = resolve(ctx.settings.userData);
@@ -107,7 +91,12 @@ async function unpackBoth(
     };
     const about = archiveAbout(point.about?.get(kind));
     const sha256 = point.sha256s?.get(kind);
-    return unpackFolder({ file, about, signal: ctx.signal }, folder, { disk, worker, sha256, sync: isLast, onBytes });
+    return unpackFolder({ file, about, signal: ctx.signal, worker: point.worker }, folder, {
+      disk,
+      sha256,
+      sync: isLast,
+      onBytes,
+    });
   };
 
   const told = point.label ?? (typeof point.facts?.world === "string" ? point.facts.world : undefined);

@@ -1,7 +1,6 @@
 import { extractTar } from "../../shared/archive/extract.ts";
 import type { Disk } from "../../shared/disk.ts";
 import { Failure } from "../../shared/failures.ts";
-import type { FileWorker } from "../../shared/file-worker.ts";
 import { type Archive, readArchive } from "./archive.ts";
 
 /**
@@ -17,14 +16,13 @@ export async function unpackFolder(
   into: string,
   options: {
     disk: Disk;
-    worker: FileWorker | undefined;
     sha256: string | undefined;
     sync: boolean;
     onBytes: (doneBytes: number) => void;
   },
 ): Promise<string> {
-  const { file, signal } = archive;
-  const { disk, worker, sync, onBytes } = options;
+  const { file, signal, worker } = archive;
+  const { disk, sync, onBytes } = options;
   const wanted = options.sha256 ?? (await file.sha256());
   let root = "";
   const entries = readArchive(archive, (name) => {

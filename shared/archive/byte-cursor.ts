@@ -22,10 +22,14 @@ export class ByteCursor {
     return part;
   }
 
-  /** Exactly `lengthBytes`, or the fewer that are left. A view, as above, unless it lies across chunks. */
-  async take(lengthBytes: number): Promise<Buffer> {
+  /**
+   * Exactly `lengthBytes`, or the fewer that are left. A view, as above, unless it lies across chunks.
+   * @param memory Of that length, or more; asked for when it lies across chunks.
+   */
+  async take(lengthBytes: number, memory: (lengthBytes: number) => Buffer = Buffer.allocUnsafe): Promise<Buffer> {
+    if (this.#chunk.length === 0 && lengthBytes > 0) await this.#pull();
     if (this.#chunk.length >= lengthBytes) return (await this.some(lengthBytes)) ?? empty;
-    const taken = Buffer.allocUnsafe(lengthBytes);
+    const taken = memory(lengthBytes).subarray(0, lengthBytes);
     return taken.subarray(0, await this.fill(taken));
   }
 
@@ -35,7 +39,8 @@ export class ByteCursor {
     while (done < buffer.length) {
       const part = await this.some(buffer.length - done);
       if (!part) break;
-      buffer.set(part, done);
+      // Not by `set`, which takes longer where memory is shared with another thread.
+      part.copy(buffer, done);
       done += part.length;
     }
     return done;

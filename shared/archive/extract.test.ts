@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
 import { Disk } from "../disk.ts";
 import { FileWorker } from "../file-worker.ts";
@@ -138,6 +139,34 @@ test("extractTar() writes small and large files by a thread, which a failed unpa
     for (const { name, content } of many) expect((await readFile(join(into, name))).equals(content)).toBe(true);
     expect((await stat(join(into, "d1/f7"))).mtimeMs).toBe(0);
   }
+});
+
+test("extractTar() writes what lies in the blocks of its thread from there, and keeps few of them", async () => {
+  const worker = new FileWorker();
+  onTestFinished(() => worker.end());
+  const { blocks } = worker;
+  const seen = new Set<ArrayBufferLike>();
+  const files = Array.from({ length: 100 }, (_, n) => ({ path: `f${n}`, content: `content ${n} `.repeat(n) }));
+  const entries = async function* (): AsyncGenerator<TarEntry> {
+    for (const { path, content } of files) {
+      // As a block of which the rest is no content of files.
+      const block = blocks.take();
+      seen.add(block.buffer);
+      const sizeBytes = block.write(content, 100);
+      const halves = [
+        block.subarray(100, 100 + (sizeBytes >> 1)),
+        block.subarray(100 + (sizeBytes >> 1), 100 + sizeBytes),
+      ];
+      const bytes = Readable.from(halves.filter(({ length }) => length > 0));
+      yield { path, type: "file", sizeBytes, mtimeMs: 0, mode: 0o644, bytes };
+      blocks.release(block);
+    }
+  };
+  const into = join(await tempFolder("memory"), "a");
+  expect(await extractTar(entries(), into, { disk: testDisk(), name: "a", worker })).toMatchObject({ files: 100 });
+  expect(await readTree(into)).toEqual(Object.fromEntries(files.map(({ path, content }) => [path, content])));
+  expect(seen.size).toBeLessThan(20);
+  for (const buffer of seen) expect(blocks.has(Buffer.from(buffer))).toBe(false);
 });
 
 test("extractTar() stopped dead at any change has written nothing but what is in the archive", async () => {

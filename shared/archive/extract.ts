@@ -1,5 +1,6 @@
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Blocks } from "../blocks.ts";
 import type { Disk } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { FileWorker } from "../file-worker.ts";
@@ -20,7 +21,10 @@ export interface ExtractOptions {
   keepTimes?: boolean;
   /** Whether all of it is durable at the end; otherwise the caller calls `disk.syncFileSystem`. */
   sync?: boolean;
-  /** Writes and reads back on a thread of its own. Only where the disk answers at once. */
+  /**
+   * Writes and reads back on a thread of its own. Only where the disk answers at once. Content that lies in its blocks
+   * is written as it lies there.
+   */
   worker?: FileWorker | undefined;
   signal?: AbortSignal;
   /** All content so far. */
@@ -35,8 +39,10 @@ export interface Extracted {
 
 /** Files up to this size are gathered and written many in one step. */
 const smallBytes = 256 << 10;
-const batchBytes = 4 << 20;
+const batchBytes = 2 << 20;
 const batchEntries = 512;
+/** So many blocks of the worker's memory a batch may keep: those that it lies in, when it is full. */
+const batchBlocks = batchBytes / Blocks.blockBytes + 2;
 /** So much is sent to the disk at a time. */
 const syncBytes = 64 << 20;
 
@@ -56,7 +62,8 @@ export async function extractTar(
   await makeEmpty(into, disk);
   const made = new Set([""]);
   const done: Extracted = { files: 0, folders: 0, sizeBytes: 0 };
-  const batches = [new Batch(), new Batch()];
+  // The thread hashes as well, so it may be behind by one.
+  const batches = Array.from({ length: options.worker ? 3 : 2 }, () => new Batch(options.worker?.blocks));
   const writer = (await answersAtOnce(into)) ? (options.worker ?? writerHere()) : undefined;
   let batch = batches[0] as Batch;
   let writing = Promise.resolve();
@@ -73,19 +80,22 @@ export async function extractTar(
     });
     syncing.catch(() => {});
   };
-  /** Hands what was gathered to the disk; the next batch is filled meanwhile. */
+  /** Hands what was gathered to the disk; other batches are filled meanwhile. */
   const flush = async () => {
-    await writing;
     if (batch.length === 0) return;
     const full = batch;
-    writing = full.writeTo(disk, into, writer).then(() => {
-      done.files += full.files.filter(({ from }) => from === undefined).length;
-      unsynced += full.used;
-      full.clear();
-      if (options.worker && unsynced >= syncBytes && !isSyncing) startSync();
-    });
+    writing = writing
+      .then(() => full.writeTo(disk, into, writer))
+      .then(() => {
+        done.files += full.files.filter(({ from }) => from === undefined).length;
+        unsynced += full.sizeBytes;
+        full.clear();
+        if (options.worker && unsynced >= syncBytes && !isSyncing) startSync();
+      });
     writing.catch(() => {});
-    batch = batches[batches.indexOf(full) ^ 1] as Batch;
+    full.written = writing;
+    batch = batches[(batches.indexOf(full) + 1) % batches.length] as Batch;
+    await batch.written;
   };
   const makeFolders = (path: string, mode?: number) => {
     if (made.has(path)) return;
@@ -99,26 +109,26 @@ export async function extractTar(
   /** A file that is larger than what is left of a batch goes on in the next one. */
   const gather = async ({ path, bytes, sizeBytes }: TarEntry, attributes: Partial<SmallFile>) => {
     const wrong = (is: number) => new Error(`Cannot unpack an entry: ${sizeBytes} bytes are wanted, is ${is}`);
-    let [from, begin, seen] = [0, batch.used, 0];
-    const put = () => {
-      const part = { path: join(into, path), bytes: batch.since(begin), ...attributes };
-      batch.files.push(from === 0 ? part : { ...part, from });
-      from += part.bytes.length;
-      done.sizeBytes += part.bytes.length;
-      onBytes?.(done.sizeBytes);
-    };
+    const target = join(into, path);
+    let from = 0;
     for await (const chunk of bytes) {
-      seen += chunk.byteLength;
-      if (seen > sizeBytes) throw wrong(seen);
-      for (let rest = batch.take(chunk); rest.byteLength > 0; rest = batch.take(rest)) {
-        put();
-        await flush();
-        signal?.throwIfAborted();
-        begin = 0;
+      if (from + chunk.length > sizeBytes) throw wrong(from + chunk.length);
+      for (let rest = chunk; rest.length > 0; ) {
+        const taken = batch.take(rest);
+        if (taken.length === 0) {
+          await flush();
+          signal?.throwIfAborted();
+          continue;
+        }
+        batch.put(target, taken, from, attributes);
+        from += taken.length;
+        rest = rest.subarray(taken.length);
+        done.sizeBytes += taken.length;
       }
+      onBytes?.(done.sizeBytes);
     }
-    if (seen !== sizeBytes) throw wrong(seen);
-    put();
+    if (from !== sizeBytes) throw wrong(from);
+    if (sizeBytes === 0) batch.put(target, Buffer.alloc(0), 0, attributes);
   };
 
   try {
@@ -127,7 +137,7 @@ export async function extractTar(
       const { path, type, sizeBytes, mtimeMs } = entry;
       const why = whyNotPath(path);
       if (why !== undefined) throw hostile(name, path, why);
-      if (batch.length >= batchEntries || batch.used + Math.min(sizeBytes, smallBytes) > batchBytes) await flush();
+      if (batch.length >= batchEntries || batch.sizeBytes + Math.min(sizeBytes, smallBytes) > batchBytes) await flush();
       if (type === "folder") {
         makeFolders(path, entry.mode);
         continue;
@@ -158,6 +168,7 @@ export async function extractTar(
   } finally {
     await writing.catch(() => {});
     await syncing.catch(() => {});
+    for (const each of batches) each.clear();
   }
   if (options.sync ?? true) await disk.syncFileSystem(into);
   return done;
@@ -167,8 +178,19 @@ export async function extractTar(
 class Batch {
   folders: { path: string; mode?: number }[] = [];
   files: SmallFile[] = [];
-  used = 0;
+  /** Of the files. */
+  sizeBytes = 0;
+  /** What was in it before. */
+  written = Promise.resolve();
+  readonly #blocks: Blocks | undefined;
+  /** One part of each block that is kept. */
+  readonly #kept = new Map<ArrayBufferLike, Buffer>();
   #bytes: Buffer | undefined;
+  #copied = 0;
+
+  constructor(blocks: Blocks | undefined) {
+    this.#blocks = blocks;
+  }
 
   get length(): number {
     return this.folders.length + this.files.length;
@@ -186,24 +208,48 @@ class Batch {
     if (other !== undefined) throw otherBytes(other);
   }
 
-  /** Copies what there is room for. @returns The rest. */
+  /** The beginning of a chunk, as much as there is room for, in memory that stays as it is until `clear`. */
   take(chunk: Buffer): Buffer {
+    const part = chunk.subarray(0, batchBytes - this.sizeBytes);
+    if (this.#blocks?.has(part)) return this.#keep(this.#blocks, part) ? part : part.subarray(0, 0);
     this.#bytes ??= FileWorker.memory(batchBytes);
     // Three times as fast as `set`, which minds that memory is shared.
-    const copied = chunk.copy(this.#bytes, this.used);
-    this.used += copied;
-    return chunk.subarray(copied);
+    const begin = this.#copied;
+    this.#copied += part.copy(this.#bytes, begin);
+    return this.#bytes.subarray(begin, this.#copied);
   }
 
-  /** What was taken from there on. */
-  since(begin: number): Buffer {
-    return this.#bytes?.subarray(begin, this.used) ?? Buffer.alloc(0);
+  #keep(blocks: Blocks, part: Buffer): boolean {
+    if (this.#kept.has(part.buffer)) return true;
+    if (this.#kept.size >= batchBlocks) return false;
+    blocks.hold(part);
+    this.#kept.set(part.buffer, part);
+    return true;
+  }
+
+  /** What was taken, as the part of a file from there on. */
+  put(path: string, bytes: Buffer, from: number, attributes: Partial<SmallFile>): void {
+    this.sizeBytes += bytes.length;
+    const before = this.files.at(-1);
+    if (
+      from > 0 &&
+      before?.path === path &&
+      before.bytes.byteOffset + before.bytes.length === bytes.byteOffset &&
+      before.bytes.buffer === bytes.buffer
+    ) {
+      before.bytes = Buffer.from(bytes.buffer, before.bytes.byteOffset, before.bytes.length + bytes.length);
+      return;
+    }
+    this.files.push({ path, bytes, ...(from > 0 && { from }), ...attributes });
   }
 
   clear(): void {
+    for (const part of this.#kept.values()) this.#blocks?.release(part);
+    this.#kept.clear();
     this.folders = [];
     this.files = [];
-    this.used = 0;
+    this.sizeBytes = 0;
+    this.#copied = 0;
   }
 }
 

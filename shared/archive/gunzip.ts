@@ -1,16 +1,22 @@
 import { availableParallelism } from "node:os";
 import { crc32, createInflateRaw, type InflateRaw } from "node:zlib";
+import { Blocks } from "../blocks.ts";
 import { Failure } from "../failures.ts";
 import { ByteCursor } from "./byte-cursor.ts";
-import { emptyFinalBlock, maxBlockBytes, trailerBytes } from "./gzip-format.ts";
+import { emptyFinalBlock, maxBlockBytes, memberHeader, trailerBytes } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
 import { storedBound } from "./stored-runs.ts";
 import { unstore } from "./unstore.ts";
 import { freeWhole, whole } from "./whole.ts";
 
 export interface GunzipOptions {
-  /** The compressed size of each block, as `gzipBlocks` told: then blocks are inflated in parallel. */
+  /**
+   * The compressed size of each block, as `gzipBlocks` told: then blocks are inflated in parallel. Quickest with chunks
+   * of `chunksOfBlocks`.
+   */
   blocks?: readonly number[];
+  /** Where stored blocks are inflated to, when there are `blocks`; whoever holds one of these may keep it for longer. */
+  memory?: Blocks | undefined;
   /** What all of it may inflate to at most. */
   maxBytes: number;
   /** For messages. */
@@ -47,6 +53,10 @@ export async function* gunzipBlocks(bytes: AsyncIterable<Uint8Array>, options: G
     await cursor.close();
   }
 }
+
+/** The sizes of chunks in which nothing of a stream with such blocks lies across two, as far as they are sane. */
+export const chunksOfBlocks = (blocks: readonly number[]): readonly number[] =>
+  blocks.every((lengthBytes) => lengthBytes <= usualSliceBytes) ? [memberHeader.length, ...blocks] : [];
 
 const damaged = (name: string, offset: number, why: string, cause?: unknown) =>
   new Failure("backup_damaged", `Cannot inflate "${name}" at byte ${offset}: ${why}`, {
@@ -177,18 +187,22 @@ const isZlibError = (error: unknown): error is NodeJS.ErrnoException =>
 
 interface Slice {
   readonly offset: number;
-  readonly buffer: Buffer;
-  readonly lengthBytes: number;
+  /** Until the next is asked for. */
+  readonly bytes: Buffer;
 }
 
 /** Inflates slices of the stream in parallel; then the cursor is behind the final block that follows them. */
 async function* inflateSlices(
   cursor: ByteCursor,
   blocks: readonly number[],
-  { name, signal }: GunzipOptions,
+  { name, memory = new Blocks(), signal }: GunzipOptions,
 ): AsyncGenerator<Buffer> {
   const free: Buffer[] = [];
-  const targets: Buffer[] = [];
+  let joined: Buffer | undefined;
+  const across = (lengthBytes: number) => {
+    joined = bufferOf(joined, lengthBytes);
+    return joined;
+  };
   const notTrue = (offset: number, cause?: unknown) =>
     damaged(name, offset, "its blocks are not those of the index in its manifest", cause);
 
@@ -199,29 +213,28 @@ async function* inflateSlices(
       if (!(Number.isInteger(lengthBytes) && lengthBytes > 0 && lengthBytes <= storedBound(maxBlockBytes))) {
         throw notTrue(offset);
       }
-      const wanted = lengthBytes + emptyFinalBlock.length;
-      let buffer = free.pop();
-      if (!buffer || buffer.length < wanted) buffer = Buffer.allocUnsafeSlow(Math.max(wanted, usualSliceBytes));
-      const there = await cursor.fill(buffer.subarray(0, lengthBytes));
-      if (there < lengthBytes) throw damaged(name, offset + there, "the rest of a block is wanted, the file ends");
-      // With it the slice is deflated data of its own, which ends here and nowhere else.
-      emptyFinalBlock.copy(buffer, lengthBytes);
-      yield { offset, buffer, lengthBytes: wanted };
+      const bytes = await cursor.take(lengthBytes, across);
+      if (bytes.length < lengthBytes) {
+        throw damaged(name, offset + bytes.length, "the rest of a block is wanted, the file ends");
+      }
+      yield { offset, bytes };
     }
   };
-  const inflate = async ({ offset, buffer, lengthBytes }: Slice) => {
-    const target = targets.pop() ?? Buffer.allocUnsafeSlow(usualBlockBytes);
-    const filled = unstore(buffer.subarray(0, lengthBytes - emptyFinalBlock.length), target);
-    if (filled !== undefined) {
-      free.push(buffer);
-      return { result: target.subarray(0, filled), done: () => void targets.push(target) };
-    }
-    targets.push(target);
-    const { result, used } = await inflateWhole(buffer.subarray(0, lengthBytes)).catch((cause) => {
+  const inflate = async ({ offset, bytes }: Slice) => {
+    const target = memory.take();
+    const filled = unstore(bytes, target);
+    if (filled !== undefined) return { result: target.subarray(0, filled), done: () => memory.release(target) };
+    memory.release(target);
+    // With it the slice is deflated data of its own, which ends here and nowhere else.
+    const wanted = bytes.length + emptyFinalBlock.length;
+    const buffer = bufferOf(free.pop(), wanted);
+    bytes.copy(buffer);
+    emptyFinalBlock.copy(buffer, bytes.length);
+    const { result, used } = await inflateWhole(buffer.subarray(0, wanted)).catch((cause) => {
       throw notTrue(offset, cause);
     });
     free.push(buffer);
-    if (used !== lengthBytes) throw notTrue(offset + used);
+    if (used !== wanted) throw notTrue(offset + used);
     return { result, done: () => freeWhole(result) };
   };
   for await (const { result, done } of inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1)) {
@@ -232,8 +245,12 @@ async function* inflateSlices(
   if (!emptyFinalBlock.equals(await cursor.take(emptyFinalBlock.length))) throw notTrue(offset);
 }
 
-const usualBlockBytes = 1 << 20;
+const usualBlockBytes = Blocks.blockBytes;
 const usualSliceBytes = storedBound(usualBlockBytes) + emptyFinalBlock.length;
+
+/** The buffer, when it is large enough; otherwise a new one. */
+const bufferOf = (buffer: Buffer | undefined, wantedBytes: number): Buffer =>
+  buffer && buffer.length >= wantedBytes ? buffer : Buffer.allocUnsafeSlow(Math.max(wantedBytes, usualSliceBytes));
 
 async function inflateWhole(slice: Buffer): Promise<{ result: Buffer; used: number }> {
   // More than what a block holds: then the result lies in one chunk, which is not copied.

@@ -5,7 +5,7 @@ import { emptyFinalBlock, maxBlockBytes, memberHeader, memberTrailer } from "./g
 import { inOrder } from "./in-order.ts";
 import { freeWhole } from "./whole.ts";
 
-export { gunzipBlocks } from "./gunzip.ts";
+export { chunksOfBlocks, gunzipBlocks } from "./gunzip.ts";
 
 export interface GzipOptions {
   /** Of zlib, 0 to 9, for what deserves it. */

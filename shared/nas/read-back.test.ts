@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { readdir, readFile, readlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
@@ -33,6 +34,44 @@ test("openReadBack() streams the whole file, and hashes it in the same pass", as
   expect(told.length).toBeGreaterThan(2);
   expect(told).toEqual(told.toSorted((a, b) => a - b));
   expect(told.at(-1)).toBe(bytes.length);
+  await file.close();
+});
+
+test("stream() gives first chunks of the sizes that are wanted, all of the file whatever they are", async () => {
+  const file = await openReadBack(await fileWith(bytes));
+  const sizesOf = async (chunks: readonly number[]) => {
+    const found: Buffer[] = [];
+    for await (const chunk of file.stream({ chunks })) found.push(Buffer.from(chunk));
+    expect(Buffer.concat(found).equals(bytes)).toBe(true);
+    return found.map(({ length }) => length);
+  };
+  expect((await sizesOf([10, 1_000_000, 3, 999_999])).slice(0, 4)).toEqual([10, 1_000_000, 3, 999_999]);
+  expect(await sizesOf([10, 1 << 30])).toEqual([10, bytes.length - 10]);
+  expect(await sizesOf([bytes.length])).toEqual([bytes.length]);
+  expect(await file.sha256()).toBe(sha256(bytes));
+  await file.close();
+});
+
+test("stream() overwrites no chunk that a hasher still needs, and takes its sha256", async () => {
+  const many = randomBytes(12 << 20);
+  const file = await openReadBack(await fileWith(many));
+  const hash = createHash("sha256");
+  let turn = Promise.resolve();
+  const hasher = {
+    memory: (sizeBytes: number) => Buffer.alloc(sizeBytes),
+    // Late, one after the other.
+    update: (chunk: Buffer) => {
+      turn = turn.then(() => nextTurn()).then(() => void hash.update(chunk));
+      return turn;
+    },
+    digest: async () => hash.digest("hex"),
+  };
+  let sizeBytes = 0;
+  for await (const chunk of file.stream({ hasher })) sizeBytes += chunk.length;
+  expect(sizeBytes).toBe(many.length);
+  expect(await file.sha256()).toBe(sha256(many));
+  const failing = { ...hasher, update: () => Promise.reject(new Error("no thread")) };
+  await expect(Array.fromAsync(file.stream({ hasher: failing }))).rejects.toThrow("no thread");
   await file.close();
 });
 

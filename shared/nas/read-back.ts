@@ -10,6 +10,25 @@ import { takingTurns } from "../source/walk.ts";
 const chunkBytes = 1 << 19;
 /** Chunks of a stream that are valid at the same time: consumers read ahead by one or two, and so does the stream. */
 const ringSize = 5;
+/** The same where another thread hashes them, which may be busy for the time of some. */
+const hasherRingSize = 8;
+
+/** Computes the sha256 of a stream in another place. */
+export interface Hasher {
+  /** What it is given lies in such memory. */
+  memory(sizeBytes: number): Buffer;
+  /** Fulfilled when the bytes are no longer needed. */
+  update(bytes: Buffer): Promise<void>;
+  /** Lower-case hex. */
+  digest(): Promise<string>;
+}
+
+export interface StreamOptions {
+  /** Who hashes; whoever reads when absent. */
+  readonly hasher?: Hasher | undefined;
+  /** The sizes of the first chunks. */
+  readonly chunks?: readonly number[] | undefined;
+}
 
 /**
  * A file that is read to be proven, past the client's cache where the file system allows it: on NFS a buffered
@@ -22,7 +41,7 @@ export interface ReadBack {
    * The whole content, in order. Reading it to its end also hashes it, so `sha256` costs no second pass.
    * A chunk is overwritten when the third one after it is asked for: buffers are used again, so that memory stays flat.
    */
-  stream(): AsyncIterable<Buffer>;
+  stream(options?: StreamOptions): AsyncIterable<Buffer>;
   /** Any part; for formats with a directory. Throws `backup_damaged` when the file ends before. */
   read(offset: number, lengthBytes: number): Promise<Buffer>;
   /** The same into a buffer of the caller's. */
@@ -52,15 +71,28 @@ export async function openReadBack(
   const isNear = await answersAtOnce(path);
   let digest: string | undefined;
 
-  /** Each chunk is looked at before it is given. */
-  async function* chunks(look: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
+  /** Each chunk is looked at before it is given; it is not overwritten while a look that takes time is under way. */
+  async function* chunks(
+    look: (chunk: Buffer) => Promise<void> | void,
+    { hasher, chunks: sizes = [] }: StreamOptions = {},
+  ): AsyncGenerator<Buffer> {
+    const memory = hasher?.memory ?? Buffer.allocUnsafeSlow;
+    const slots = hasher ? hasherRingSize : ringSize;
+    let offset = 0;
+    const largest = sizes.reduce((most, sizeBytes) => Math.max(most, sizeBytes), sizes.length > 0 ? 0 : chunkBytes);
     const ring: Buffer[] = [];
+    const looking: (Promise<void> | void)[] = [];
     const read = (index: number) => {
-      const offset = index * chunkBytes;
-      if (offset >= size) return undefined;
-      ring[index % ringSize] ??= Buffer.allocUnsafeSlow(Math.min(chunkBytes, size));
-      const buffer = (ring[index % ringSize] as Buffer).subarray(0, Math.min(chunkBytes, size - offset));
-      const reading = fill(buffer, file, path, offset, isNear);
+      const wanted = Math.min(sizes[index] ?? chunkBytes, size - offset);
+      if (wanted <= 0) return undefined;
+      let slot = ring[index % slots];
+      if (!slot || slot.length < wanted) slot = memory(Math.max(wanted, Math.min(largest, size)));
+      ring[index % slots] = slot;
+      const [buffer, from] = [slot.subarray(0, wanted), offset];
+      offset += wanted;
+      const looked = looking[index % slots];
+      const into = () => fill(buffer, file, path, from, isNear);
+      const reading = looked ? looked.then(into) : into();
       reading.catch(() => {});
       return reading;
     };
@@ -72,7 +104,9 @@ export async function openReadBack(
         const chunk: Buffer = await reading;
         // Read while this one is hashed and used.
         if (!isNear) reading = read(index + 1);
-        look(chunk);
+        const looked = look(chunk);
+        looked?.catch(() => {});
+        looking[index % slots] = looked;
         done += chunk.length;
         options.onBytes?.(done);
         yield chunk;
@@ -80,14 +114,21 @@ export async function openReadBack(
         if (turns.isOver()) await turns.next();
         reading = read(index + 1);
       }
+      await Promise.all(looking);
     } finally {
       await reading?.catch(() => {});
     }
   }
 
-  async function* stream(): AsyncGenerator<Buffer> {
+  async function* stream(options: StreamOptions = {}): AsyncGenerator<Buffer> {
+    const { hasher } = options;
+    if (hasher) {
+      yield* chunks((chunk) => hasher.update(chunk), options);
+      digest = await hasher.digest();
+      return;
+    }
     const hash = createHash("sha256");
-    yield* chunks((chunk) => hash.update(chunk));
+    yield* chunks((chunk) => void hash.update(chunk), options);
     digest = hash.digest("hex");
   }
 

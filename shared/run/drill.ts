@@ -108,7 +108,7 @@ async function rehearse(
   let place: DrillPlace<unknown> | undefined;
   const startMs = performance.now();
   // First: a backup that is damaged needs no scratch space to be found so.
-  const { files, facts } = await openVerified(run, restore, point, undefined);
+  const { files, facts, close } = await openVerified(run, restore, point, undefined);
   const verifiedMs = performance.now() - startMs;
   try {
     ctx.progress("preparing scratch space");
@@ -125,7 +125,7 @@ async function rehearse(
     ctx.progress("comparing");
     return { tookMs, compared: await app.compare(scratchCtx, point) };
   } finally {
-    for (const file of files.values()) await file.close();
+    await close();
     await place?.close?.();
   }
 }

@@ -19,7 +19,7 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
   const target = restore.target(ctx);
   refuseUnknownPart(run, request.only);
   const point = resolveAt(request.at, await pointsOf(folders, type), request.timeZone ?? "UTC", ctx.now());
-  const { files, facts } = await openVerified(run, restore, point, request.only);
+  const { files, facts, close } = await openVerified(run, restore, point, request.only);
   const wanted: PointFacts = { ...facts, ...(request.only !== undefined && { only: request.only }) };
   try {
     const described = describePoint(run, point);
@@ -52,7 +52,7 @@ export async function runRestore(run: AppRun, request: RestoreRequest): Promise<
       },
     };
   } finally {
-    for (const file of files.values()) await file.close();
+    await close();
   }
 }
 
@@ -139,31 +139,37 @@ function refuseUnknownPart({ ctx, type }: AppRun, only: string | undefined): voi
   throw new Failure("invalid_request", `Cannot restore "${only}" alone: a backup of ${ctx.app.title} is one whole`);
 }
 
-/** The point's files, proven, and what is known of it. The caller closes them. */
+/** The point's files, proven, and what is known of it. The caller calls `close`. */
 export async function openVerified(
   run: AppRun,
   restore: RestoreApp<unknown>,
   point: RestorePoint,
   only: string | undefined,
-): Promise<{ files: Map<string, ReadBack>; facts: PointFacts }> {
+): Promise<{ files: Map<string, ReadBack>; facts: PointFacts; close: () => Promise<void> }> {
   const { ctx } = run;
   if (isMirrorRun(run)) {
     const tree = mirrorTree(run, point);
     await verifyMirror(run, point, only);
-    return { files: new Map(), facts: { ...factsOf(point), tree } };
+    return { files: new Map(), facts: { ...factsOf(point), tree }, close: async () => {} };
   }
   let verified = false;
   const files = await openPoint(run, point, (done, total) => {
     // Later reads of the same files have a progress of their own.
     if (!verified) ctx.progress("verifying", done, total);
   });
+  // Loaded here: other runs need no threads.
+  const worker = restore.trustsChecksums && (await import("../file-worker.ts")).threadFor(sizeOf(point));
+  const close = async () => {
+    await worker?.end();
+    for (const file of files.values()) await file.close();
+  };
   try {
     const isProven = restore.trustsChecksums && point.manifest !== undefined;
     await verifyPoint(run, isProven ? "staging" : await (run as PointsRun).type.loadBackup(), point, files);
     verified = true;
-    return { files, facts: factsOf(point) };
+    return { files, facts: { ...factsOf(point), ...(worker && { worker }) }, close };
   } catch (error) {
-    for (const file of files.values()) await file.close();
+    await close();
     throw error;
   }
 }
