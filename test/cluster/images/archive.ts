@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { command } from "../install/command.ts";
@@ -40,12 +40,13 @@ export async function archiveOf(layers: string[], name: string, config: ImageCon
     });
     const configName = `${createHash("sha256").update(image).digest("hex")}.json`;
     const names = layers.map((_, index) => `layer-${index}.tar`);
-    for (const [index, layer] of layers.entries()) await link(layer, join(making, names[index]!));
+    // Not a hard link: that changes the file, which another test may be reading.
+    for (const [index, layer] of layers.entries()) await symlink(layer, join(making, names[index]!));
     const manifest = [{ Config: configName, RepoTags: [name], Layers: names }];
     await writeFile(join(making, configName), image);
     await writeFile(join(making, "manifest.json"), JSON.stringify(manifest));
     const archive = join(making, "image.tar");
-    await command("tar", ["-C", making, "-cf", archive, "manifest.json", configName, ...names]);
+    await command("tar", ["-C", making, "--dereference", "-cf", archive, "manifest.json", configName, ...names]);
     await rename(archive, target);
   } finally {
     await rm(making, { recursive: true });
