@@ -125,10 +125,10 @@ retry-parked: tools ## tell the events that were put aside
 doctor: tools ## check gateway, functions, messages, token, NAS and tools; a cluster, too: CONFIG=deploy/keepsake.yaml
 	@exec $(CLI) doctor
 
-deploy: tools ## bring Keepsake onto the cluster of your kubeconfig: CONFIG=deploy/keepsake.yaml [YES=]
+deploy: tools ## bring Keepsake onto the cluster of your kubeconfig, and prove it: CONFIG= [GATEWAY= YES=]
 	@exec $(CLI) deploy
 
-undeploy: tools ## take it away again; the NAS and the apps stay: CONFIG= [YES=]
+undeploy: tools ## take it away again; the NAS and the apps stay: CONFIG= [GATEWAY= YES=]
 	@exec $(CLI) undeploy
 
 help-%: tools FORCE

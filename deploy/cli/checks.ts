@@ -14,6 +14,12 @@ export interface Check {
   readonly remedy?: string;
 }
 
+/** In words, for people. */
+export const describeCheck = ({ what, ok, found, remedy }: Check): string[] => [
+  `${ok ? "ok     " : "PROBLEM"}  ${what}: ${found}`,
+  ...(remedy === undefined ? [] : remedy.split("\n").map((line) => `         ${line}`)),
+];
+
 const wantedNode = 24;
 
 export function checkNode(version: string): Check {
@@ -70,10 +76,20 @@ export async function checkFunction(client: Client, fn: string): Promise<Check> 
     const { apps } = await client.state(fn);
     return { what, ok: true, found: `${count(apps.length, "app")}, the NAS answers` };
   } catch (error) {
-    if (endsAll(error)) throw error;
-    if (statusOf(error) === 404)
-      return { what, ok: false, found: "not deployed on this gateway", remedy: "Deploy stack.yml" };
-    return { what, ok: false, ...failureOf(error) };
+    return notAnswered(what, error);
+  }
+}
+
+/**
+ * The page is drawn.
+ * @throws {CliError} `unreachable`.
+ */
+export async function checkStatus(client: Client): Promise<Check> {
+  const what = "status";
+  try {
+    return { what, ok: true, found: await client.overall() };
+  } catch (error) {
+    return notAnswered(what, error);
   }
 }
 
@@ -102,10 +118,7 @@ export async function checkNotify(client: Client): Promise<Check> {
       found: `${channels.map(({ name }) => name).join(", ")}; ${count(waiting, "event")} to tell`,
     };
   } catch (error) {
-    if (endsAll(error)) throw error;
-    if (statusOf(error) === 404)
-      return { what, ok: false, found: "not deployed on this gateway", remedy: "Deploy stack.yml" };
-    return { what, ok: false, ...failureOf(error) };
+    return notAnswered(what, error);
   }
 }
 
@@ -133,6 +146,14 @@ export async function checkPostgres(): Promise<Check> {
     if (version) return { what, ok: true, found: version };
   }
   return { what, ok: false, found: "pg_dump is not there", remedy: "make setup installs it, or says how" };
+}
+
+/** @throws {CliError} When nobody else will answer either. */
+function notAnswered(what: string, error: unknown): Check {
+  if (endsAll(error)) throw error;
+  if (statusOf(error) === 404)
+    return { what, ok: false, found: "not deployed on this gateway", remedy: "Deploy stack.yml" };
+  return { what, ok: false, ...failureOf(error) };
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { z } from "zod";
+import { z } from "zod";
 import { functionAddress } from "../../shared/http/function-address.ts";
 import { NotifyView } from "../../shared/http/notify-view.ts";
 import { parseJson } from "../../shared/json.ts";
@@ -76,6 +76,12 @@ export class Client {
   /** What waits to be told to people, and which channel takes nothing. */
   async notifyState(): Promise<NotifyView> {
     return this.#json(NotifyView, "ask notify", this.#address("notify"));
+  }
+
+  /** What the page says first: "All is well: …". */
+  async overall(): Promise<string> {
+    const StatusView = z.object({ overall: z.object({ sentence: z.string() }) });
+    return (await this.#json(StatusView, "ask status", this.#address("status"))).overall.sentence;
   }
 
   /**

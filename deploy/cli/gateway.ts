@@ -58,6 +58,23 @@ export function chooseGateway(asked: Asked, own: OwnGateway | undefined, configu
   return { url: cleanUrl(found.url), ...(token && { tokenFile: token }), from, own: own !== undefined };
 }
 
+/**
+ * The gateway of a cluster, as `faas-cli` will have it, too: the one that was asked for, else OPENFAAS_URL, else the
+ * configured one, else that of this machine. Never a clone's own.
+ * @param tokenFile Where the cluster's token is kept.
+ */
+export async function clusterGateway(asked: Asked, tokenFile: string, home: string): Promise<GatewayChoice> {
+  const configured = await readConfigured(join(home, ".config/keepsake/config.json"));
+  const [url, from] = asked.gateway
+    ? [asked.gateway, "from GATEWAY"]
+    : process.env.OPENFAAS_URL
+      ? [process.env.OPENFAAS_URL, "from OPENFAAS_URL"]
+      : configured
+        ? [configured.gateway, "from ~/.config/keepsake/config.json"]
+        : ["http://127.0.0.1:8080", "as faas-cli has it"];
+  return { url: cleanUrl(url), tokenFile: asked.tokenFile ?? tokenFile, from, own: false };
+}
+
 function cleanUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {

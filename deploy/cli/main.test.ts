@@ -343,7 +343,14 @@ test("doctor names each problem with its remedy", async () => {
   expect(stdout).toMatch(/PROBLEM +restore-factorio: not deployed on this gateway\n +Deploy/);
   expect(stdout).toContain(`chmod 600 '${join(clone, "wrong")}'`);
   expect(stdout).toMatch(/PROBLEM +token: backup-factorio does not accept it\n +.*TOKEN_FILE/);
+  expect(stdout).toMatch(/PROBLEM +status: not deployed on this gateway\n +Deploy/);
   expect(code).toBe(1);
+});
+
+test("doctor says what the page says first", async () => {
+  const sentence = "All is well: 2 apps";
+  server.states.set("status", { status: 200, body: { overall: { level: "safe", sentence } } });
+  expect((await run(["doctor"])).stdout).toContain(`ok       status: ${sentence}\n`);
 });
 
 test("doctor tells whether people are told", async () => {

@@ -8,17 +8,11 @@ import type { Check } from "../cli/checks.ts";
 import { compareNodeRules, nodeRulesOf } from "../manifests/node-rules.ts";
 import type { ClusterApp } from "../manifests/site.ts";
 
-/** What an app has on the cluster: its namespace, the workload that is stopped, the claim, the secrets. */
+/** What an app has in its namespace: the workload that is stopped, the claim, the secrets. Without one that is told elsewhere. */
 export async function checkApp(cluster: Cluster, app: ClusterApp): Promise<Check[]> {
-  const { namespace } = app.kubernetes;
-  const there = await askIfThere(`look at namespace "${namespace}"`, () =>
-    cluster.core.readNamespace({ name: namespace }),
-  );
-  if (!there) {
-    const set = `apps.${app.name}.kubernetes.namespace`;
-    const remedy = `Install the app first, or say where it is: ${set}. Do you not have it? Leave it out of \`apps\`.`;
-    return [{ what: app.name, ok: false, found: `there is no namespace "${namespace}"`, remedy }];
-  }
+  const name = app.kubernetes.namespace;
+  const there = await askIfThere(`look at namespace "${name}"`, () => cluster.core.readNamespace({ name }));
+  if (!there) return [];
   return [
     await checkWorkload(cluster, app),
     await checkClaim(cluster, app),

@@ -1,6 +1,6 @@
 import type { V1Deployment } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
-import { checkDeployed } from "./check-connectors.ts";
+import { checkCron, checkNats, unseenIn } from "./check-connectors.ts";
 
 const deployment = (image: string, readyReplicas: number, topics = ""): V1Deployment => ({
   metadata: { name: "own-name" },
@@ -12,25 +12,43 @@ const deployment = (image: string, readyReplicas: number, topics = ""): V1Deploy
 });
 const cron = deployment("ghcr.io/openfaas/cron-connector:0.7.0", 1);
 const nats = (topics: string) => deployment("ghcr.io/openfaas/nats-connector:0.3.0", 1, topics);
-const topics = ["cron-function", "mapshot.rendered", "backups.completed"];
+const topics = ["mapshot.rendered", "backups.completed"];
 
-test("checkDeployed() wants both connectors, up, and every topic bound", () => {
-  const all = checkDeployed([cron, nats("backups.completed,mapshot.rendered")], "openfaas", topics);
-  expect(all.map(({ what, ok }) => [what, ok])).toEqual([
-    ["cron-connector", true],
-    ["nats-connector", true],
-  ]);
+test("both connectors are well that are up, with every topic bound and every function taken up", () => {
+  const all = [cron, nats("backups.completed,mapshot.rendered")];
+  expect(checkCron(all, "openfaas", [])).toMatchObject({ ok: true });
+  expect(checkNats(all, "openfaas", topics)).toMatchObject({ ok: true });
 });
 
-test("checkDeployed() names what is missing, is not up, or is not bound", () => {
-  expect(checkDeployed([], "openfaas", topics)[0]).toMatchObject({
+test("checkCron() and checkNats() name what is missing, is not up, is not bound or not taken up", () => {
+  expect(checkCron([], "openfaas", [])).toMatchObject({
     ok: false,
     found: 'none is in "openfaas": its functions are called by nobody',
     remedy: expect.stringContaining("deploy/values/cron-connector.yaml"),
   });
   const asleep = deployment("ghcr.io/openfaas/cron-connector:0.7.0", 0);
-  expect(checkDeployed([asleep, nats("backups.completed")], "openfaas", topics)).toMatchObject([
-    { ok: false, found: "openfaas/own-name is not up" },
-    { ok: false, found: "openfaas/own-name is not bound to mapshot.rendered" },
-  ]);
+  expect(checkCron([asleep], "openfaas", [])).toMatchObject({ ok: false, found: "openfaas/own-name is not up" });
+  expect(checkCron([cron], "openfaas", ["backup-sdtd"])).toMatchObject({
+    ok: false,
+    found: "openfaas/own-name has not taken up backup-sdtd",
+    remedy: expect.stringContaining("kubectl logs -n openfaas deployment/own-name"),
+  });
+  expect(checkNats([nats("backups.completed")], "openfaas", topics)).toMatchObject({
+    ok: false,
+    found: "openfaas/own-name is not bound to mapshot.rendered",
+  });
+});
+
+test("unseenIn() goes by what the log says last of a function in its namespace", () => {
+  const log = [
+    "2026/03/01 03:00:00 added function backup-sdtd in openfaas-fn",
+    "2026/03/01 03:00:00 added function backup-factorio in openfaas-fn",
+    "2026/03/01 03:00:00 added function backup-ollama in elsewhere",
+    "2026/03/01 03:00:10 deleted function backup-factorio in openfaas-fn",
+    "2026/03/01 03:00:10 deleted function backup-sdtd in openfaas-fn",
+    "2026/03/01 03:00:10 added function backup-sdtd in openfaas-fn",
+    "",
+  ].join("\n");
+  const functions = ["backup-sdtd", "backup-factorio", "backup-ollama", "backup"];
+  expect(unseenIn(log, "openfaas-fn", functions)).toEqual(["backup-factorio", "backup-ollama", "backup"]);
 });

@@ -1,22 +1,22 @@
-import { askIfThere } from "../../shared/cluster/ask.ts";
 import type { Cluster } from "../../shared/cluster/client.ts";
 import { Failure } from "../../shared/failures.ts";
 import { count } from "../../shared/words.ts";
-import { appNamespaces, type Site } from "../manifests/site.ts";
+import { type Check, describeCheck } from "../cli/checks.ts";
+import type { Site } from "../manifests/site.ts";
 import { applyAll, compareApplied } from "./applied.ts";
-import { checkSecret } from "./check-apps.ts";
+import { checkApp } from "./check-apps.ts";
+import { checkGround } from "./check-ground.ts";
 import { checkLook, checkNas } from "./check-nas.ts";
 import { findIncumbents, type Incumbent, suspend } from "./incumbent.ts";
 import { type Hindered, lookAsApp, markNas } from "./look.ts";
-import { configSecret, keepToken, ownSecrets } from "./secrets.ts";
+import { configSecret, keepToken } from "./secrets.ts";
+import type { Stack } from "./stack.ts";
 import { wantedOn } from "./wanted.ts";
 
 export interface Deployment {
   readonly cluster: Cluster;
   readonly site: Site;
-  readonly functionNames: readonly string[];
-  /** Of the functions: OpenFaaS refuses those that name one which is not there. */
-  readonly secretNames: readonly string[];
+  readonly stack: Stack;
   /** Where the token is kept for `make` on this machine. */
   readonly tokenPath: string;
   readonly say: (line: string) => void;
@@ -24,16 +24,16 @@ export interface Deployment {
 }
 
 /**
- * Brings everything of Keepsake but its functions onto a cluster, in order: policies before accounts, the settings as
- * the functions' secret, the token. A second time there is nothing to do. Touches no app, and nothing on the NAS but the marker of a new one.
+ * Brings everything of Keepsake but its functions onto a cluster, in order: what the doctor looks at first, then
+ * policies before accounts, the settings as the functions' secret, the token. What one app lacks is told, and holds up
+ * no other. A second time there is nothing to do. Touches no app, and nothing on the NAS but the marker of a new one.
  * @returns Whether it was done; false when somebody said no.
  * @throws {Failure} `target_invalid` while something is in the way.
  */
 export async function deploy({
   cluster,
   site,
-  functionNames,
-  secretNames,
+  stack: { functionNames, secretNames },
   tokenPath,
   say,
   confirm,
@@ -42,11 +42,12 @@ export async function deploy({
   say(`Cluster: ${cluster.config.getCurrentCluster()?.server} (context ${cluster.config.getCurrentContext()})`);
   say(`NAS: ${config.nasExport.server}:${config.nasExport.path}`);
   say(`Functions in ${where.functionNamespace}; apps: ${site.apps.map(({ name }) => name).join(", ")}`);
-  await requireNamespaces(cluster, site);
-  await requireSecrets(cluster, site, secretNames);
+  const tell = (check: Check) => describeCheck(check).forEach(say);
+  await requireGround(checkGround(cluster, site, secretNames), tell);
+  for (const app of site.apps) (await checkApp(cluster, app)).forEach(tell);
   if (!(await clearIncumbents({ cluster, site, say, confirm }))) return false;
-  if (!(await prepareExport({ cluster, site, say, confirm }))) return false;
-  const manifests = [...(await wantedOn(cluster, site, functionNames, say)), configSecret(site)];
+  if (!(await prepareExport({ cluster, site, say, confirm }, tell))) return false;
+  const manifests = [...(await wantedOn(cluster, site, functionNames)), configSecret(site)];
   const todo = (await compareApplied(cluster, manifests)).filter(({ state }) => state !== "same");
   const refused = todo.find(({ state }) => state === "refused");
   if (refused) {
@@ -68,33 +69,21 @@ export async function deploy({
   return true;
 }
 
-/** Keepsake makes none: an app's own namespace comes with the app, the functions' with OpenFaaS. */
-async function requireNamespaces(cluster: Cluster, site: Site): Promise<void> {
-  const { functionNamespace, openfaasNamespace, natsNamespace } = site.cluster;
-  const wanted = new Set([functionNamespace, openfaasNamespace, natsNamespace, ...appNamespaces(site)]);
-  const missing: string[] = [];
-  for (const name of wanted) {
-    const found = await askIfThere(`look at namespace "${name}"`, () => cluster.core.readNamespace({ name }));
-    if (!found) missing.push(name);
+/** Goes on only where all is there without which nothing could be put on the cluster. */
+async function requireGround(checks: AsyncIterable<Check>, tell: (check: Check) => void): Promise<void> {
+  const lacking: Check[] = [];
+  for await (const check of checks) {
+    tell(check);
+    if (!check.ok) lacking.push(check);
   }
-  if (missing.length === 0) return;
-  throw new Failure("target_invalid", `Cannot deploy: the namespaces ${missing.join(", ")} are not there`, {
-    hint: "Install what they are of, or say in keepsake.yaml where it is; leave apps that you do not have out of `apps`.",
-  });
-}
-
-/** Those that only their owner can make. One that is empty will do: who has no Telegram has an empty one. */
-async function requireSecrets(cluster: Cluster, site: Site, secretNames: readonly string[]): Promise<void> {
-  const namespace = site.cluster.functionNamespace;
-  const missing: string[] = [];
-  for (const secret of secretNames.filter((name) => !ownSecrets.includes(name))) {
-    const { ok } = await checkSecret(cluster, { what: secret, namespace, secret, keys: [secret], mayBeEmpty: true });
-    if (!ok) missing.push(secret);
-  }
-  if (missing.length === 0) return;
-  throw new Failure("target_invalid", `Cannot deploy: "${namespace}" has not the secrets ${missing.join(", ")}`, {
-    hint: `deploy/secrets/functions.yaml says what each is: faas-cli secret create ${missing[0]} --from-file=…`,
-  });
+  const [first] = lacking;
+  if (!first) return;
+  const what = lacking.map(({ what, found }) => `${what}: ${found}`).join("; ");
+  throw new Failure(
+    "target_invalid",
+    `Cannot deploy: ${what}`,
+    first.remedy === undefined ? {} : { hint: first.remedy },
+  );
 }
 
 /** @returns Whether nothing writes to the export any more. */
@@ -121,12 +110,10 @@ async function clearIncumbents({
  * user cannot write there are told of, with the remedy.
  * @returns Whether it may go on.
  */
-async function prepareExport({
-  cluster,
-  site,
-  say,
-  confirm,
-}: Pick<Deployment, "cluster" | "site" | "say" | "confirm">): Promise<boolean> {
+async function prepareExport(
+  { cluster, site, say, confirm }: Pick<Deployment, "cluster" | "site" | "say" | "confirm">,
+  tell: (check: Check) => void,
+): Promise<boolean> {
   const [first, ...others] = site.apps;
   if (!first) return true;
   const look = await lookAsApp(cluster, site, first);
@@ -147,8 +134,7 @@ async function prepareExport({
     look.notMarked === undefined
       ? [checkLook(site, first, look), ...(await checkNas(cluster, site, others))]
       : await checkNas(cluster, site);
-  for (const { what, ok, found, remedy } of checks)
-    if (!ok) say(`PROBLEM  ${what}: ${found}${remedy === undefined ? "" : `\n  ${remedy}`}`);
+  checks.forEach(tell);
   return true;
 }
 

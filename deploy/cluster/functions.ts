@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { PatchStrategy, setHeaderOptions, type V1Deployment } from "@kubernetes/client-node";
 import { ask } from "../../shared/cluster/ask.ts";
 import { type Cluster, fieldManager } from "../../shared/cluster/client.ts";
@@ -17,6 +18,44 @@ export async function findFunctions(
     cluster.apps.listNamespacedDeployment({ namespace, labelSelector }),
   );
   return items;
+}
+
+/** Whether every function is there, and of this image: what `faas-cli` would do is done. */
+export async function areDeployed(cluster: Cluster, site: Site, functionNames: readonly string[]): Promise<boolean> {
+  const there = await findFunctions(cluster, site, functionNames);
+  const isOf = ({ spec }: V1Deployment) =>
+    spec?.template.spec?.containers.some(({ image }) => image === site.cluster.image) === true;
+  return there.filter(isOf).length === functionNames.length;
+}
+
+/** Waits until every function is up as it was deployed last, its image fetched and its old pod replaced. */
+export async function checkUp(
+  cluster: Cluster,
+  site: Site,
+  functionNames: readonly string[],
+  limitMs = 180_000,
+): Promise<Check> {
+  const what = "functions";
+  const untilMs = performance.now() + limitMs;
+  for (;;) {
+    const there = await findFunctions(cluster, site, functionNames);
+    const up = there.filter(isUp).map(({ metadata }) => metadata?.name ?? "");
+    const lacking = functionNames.filter((name) => !up.includes(name));
+    if (lacking.length === 0) return { what, ok: true, found: `all ${up.length} are up` };
+    if (performance.now() > untilMs) {
+      const remedy = `kubectl describe pods -n ${site.cluster.functionNamespace} -l faas_function=${lacking[0]}`;
+      return { what, ok: false, found: `${lacking.join(", ")} did not come up`, remedy };
+    }
+    await delay(500);
+  }
+}
+
+/** As `kubectl rollout status` has it. */
+function isUp({ metadata, spec, status = {} }: V1Deployment): boolean {
+  const wanted = spec?.replicas ?? 1;
+  const { observedGeneration = 0, updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = status;
+  const isSeen = observedGeneration >= (metadata?.generation ?? 0);
+  return isSeen && updatedReplicas >= wanted && replicas <= updatedReplicas && availableReplicas >= updatedReplicas;
 }
 
 /**

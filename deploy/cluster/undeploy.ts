@@ -7,6 +7,7 @@ import type { Site } from "../manifests/site.ts";
 import { findThere, removeAll } from "./applied.ts";
 import { findFunctions } from "./functions.ts";
 import { configSecret } from "./secrets.ts";
+import type { Stack } from "./stack.ts";
 import { findUnfinished } from "./unfinished.ts";
 
 /**
@@ -21,14 +22,14 @@ import { findUnfinished } from "./unfinished.ts";
 export async function undeploy({
   cluster,
   site,
-  functionNames,
+  stack: { functionNames },
   removeFunctions,
   say,
   confirm,
 }: {
   readonly cluster: Cluster;
   readonly site: Site;
-  readonly functionNames: readonly string[];
+  readonly stack: Stack;
   readonly removeFunctions: () => Promise<void>;
   readonly say: (line: string) => void;
   readonly confirm: (question: string) => Promise<boolean>;

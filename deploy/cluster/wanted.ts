@@ -11,37 +11,22 @@ import { read } from "./applied.ts";
  * What the settings make for this very cluster, but for functions and secrets, in the order in which it is applied: runs
  * may go where the app may go now, and the policy that gives functions the export is left out where the API does not know
  * its kind. Only that one: of those that keep accounts within bounds none may be missing.
- * @param say Told of apps whose workload is not there, or has no replicas.
  */
-export async function wantedOn(
-  cluster: Cluster,
-  site: Site,
-  functionNames: readonly string[],
-  say: (line: string) => void = () => {},
-): Promise<Manifest[]> {
-  const nodeRules = await liveNodeRules(cluster, site, say);
+export async function wantedOn(cluster: Cluster, site: Site, functionNames: readonly string[]): Promise<Manifest[]> {
+  const nodeRules = await liveNodeRules(cluster, site);
   const all = [...manifestsOf(site, { functionNames, nodeRules }).values()].flat();
   if (await knowsMutatingPolicies(cluster)) return all;
   return all.filter(({ kind }) => !kind.startsWith("MutatingAdmissionPolicy"));
 }
 
 /** By app, from the workload that is there; without one the settings count. */
-async function liveNodeRules(
-  cluster: Cluster,
-  site: Site,
-  say: (line: string) => void,
-): Promise<Map<string, NodeRules>> {
+async function liveNodeRules(cluster: Cluster, site: Site): Promise<Map<string, NodeRules>> {
   const rules = new Map<string, NodeRules>();
   for (const { name, kubernetes } of site.apps) {
     const { namespace, workload } = kubernetes;
     if (!workload) continue;
     const [live, ...others] = await listWorkloads(cluster, { namespace, workload }, 10_000);
-    if (!live || others.length > 0) {
-      say(`${name}: its workload was not found, so its node rules are those of the settings`);
-      continue;
-    }
-    if (live.replicas === 0) say(`${name}: ${live.kind} "${live.name}" has zero replicas; it is left so`);
-    rules.set(name, nodeRulesOf(live.template.spec ?? {}));
+    if (live && others.length === 0) rules.set(name, nodeRulesOf(live.template.spec ?? {}));
   }
   return rules;
 }

@@ -1,17 +1,9 @@
-import { toFailure } from "../../../shared/failures.ts";
 import { readTypes } from "../apps.ts";
-import {
-  type Check,
-  checkFunction,
-  checkNode,
-  checkNotify,
-  checkPostgres,
-  checkToken,
-  checkTokenFile,
-} from "../checks.ts";
+import { checkGateway } from "../check-gateway.ts";
+import { type Check, checkNode } from "../checks.ts";
 import { Client } from "../client.ts";
 import type { LocalCommand } from "../command.ts";
-import { CliError, exits } from "../exit.ts";
+import { Findings } from "../findings.ts";
 import { findGateway, readToken } from "../gateway.ts";
 import type { Environment } from "../session.ts";
 
@@ -25,54 +17,27 @@ export const doctor: LocalCommand = {
     "its version and clock, the apps' workloads, claims and secrets, policies, accounts and CronJobs, and the NAS, which a\n" +
     "Job for each app looks at as a run has it.",
   async runHere(environment) {
-    const { terminal } = environment;
-    let problems = 0;
-    const tell = ({ what, ok, found, remedy }: Check) => {
-      terminal.out(`${ok ? "ok     " : "PROBLEM"}  ${what}: ${found}`);
-      if (!ok) problems++;
-      if (remedy) terminal.out(`         ${remedy.replaceAll("\n", "\n         ")}`);
-    };
-    tell(checkNode(process.versions.node));
+    const findings = new Findings(environment.terminal);
+    findings.tell(checkNode(process.versions.node));
     const { config } = environment.options;
-    if (config !== undefined) await checkTheCluster(config, tell);
-    await checkGateway(environment, tell);
-    terminal.out(problems === 0 ? "All is well." : `${problems} to look at.`);
-    return problems === 0 ? exits.ok : exits.failed;
+    if (config !== undefined) await findings.tellAll("cluster", checkTheCluster(config, environment.clone));
+    await findings.tellAll("gateway", checkTheGateway(environment));
+    return findings.end();
   },
 };
 
-/** What is on the cluster that the kubeconfig names; stops where nothing further could be learnt. */
-async function checkTheCluster(path: string, tell: (check: Check) => void): Promise<void> {
-  try {
-    // The client library takes its time to load, and is of no use elsewhere.
-    const { checkCluster, functionNames, readSite } = await import("../../cluster/doctor.ts");
-    const { connect } = await import("../../../shared/cluster/client.ts");
-    const site = await readSite(path);
-    for await (const check of checkCluster(connect(), site, await functionNames())) tell(check);
-  } catch (error) {
-    const { message, hint } = toFailure(error);
-    tell({ what: "cluster", ok: false, found: message, ...(hint !== undefined && { remedy: hint }) });
-  }
+/** What is on the cluster that the kubeconfig names. */
+async function* checkTheCluster(path: string, clone: string): AsyncGenerator<Check> {
+  // The client library takes its time to load, and is of no use elsewhere.
+  const { checkCluster, readSite } = await import("../../cluster/doctor.ts");
+  const { readStack } = await import("../../cluster/stack.ts");
+  const { connect } = await import("../../../shared/cluster/client.ts");
+  yield* checkCluster(connect(), await readSite(path), await readStack(clone));
 }
 
-/** All that a gateway has to do with; stops where nothing further could be learnt. */
-async function checkGateway({ options, clone, home }: Environment, tell: (check: Check) => void): Promise<void> {
-  try {
-    const types = await readTypes(clone);
-    const gateway = await findGateway(options, clone, home);
-    const token = await readToken(gateway.tokenFile).catch(() => undefined);
-    const client = new Client(gateway, token);
-    const functions = types.flatMap(({ backup, restore }) => [backup, restore]);
-    const answers = await Promise.all(functions.map((fn) => checkFunction(client, fn)));
-    tell({ what: "gateway", ok: true, found: `${gateway.url} (${gateway.from})` });
-    for (const answer of answers) tell(answer);
-    tell(await checkNotify(client));
-    tell(await checkTokenFile(gateway.tokenFile));
-    const served = answers.find(({ ok }) => ok);
-    if (token !== undefined && served) tell(await checkToken(client, served.what));
-    if (gateway.own && types.some(({ type }) => type === "postgresql")) tell(await checkPostgres());
-  } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    tell({ what: "gateway", ok: false, found: error.message, ...(error.hint && { remedy: error.hint }) });
-  }
+async function* checkTheGateway({ options, clone, home }: Environment): AsyncGenerator<Check> {
+  const types = await readTypes(clone);
+  const gateway = await findGateway(options, clone, home);
+  const token = await readToken(gateway.tokenFile).catch(() => undefined);
+  yield* checkGateway(new Client(gateway, token), types, token !== undefined);
 }

@@ -27,6 +27,7 @@ if (!functions || !games || !elsewhere) throw new Error("three namespaces are wa
 await keepWatching(cluster);
 const api = connect(cluster.config());
 const functionNames = ["backup-sdtd", "restore-sdtd"];
+const stack = { functionNames, secretNames: ["keepsake-config", "nats-url"], topics: [], scheduled: [] };
 const { folder, server, path } = await elsewhere.nfsExport("nas");
 const nas = { server, path };
 await cluster.load(keepsake, keepsakeImage);
@@ -60,7 +61,7 @@ async function run(
   const said: string[] = [];
   const asked: string[] = [];
   const done = await work({
-    ...{ cluster: api, site: where, functionNames, secretNames: ["keepsake-config", "nats-url"], tokenPath },
+    ...{ cluster: api, site: where, stack, tokenPath },
     removeFunctions,
     say: (line) => void said.push(line),
     confirm: async (question) => {
@@ -74,7 +75,7 @@ async function run(
 /** What the doctor says, by what it says it of. */
 async function examined() {
   const found = new Map<string, { ok: boolean; found: string; remedy?: string }>();
-  for await (const { what, ...rest } of checkCluster(api, site, functionNames))
+  for await (const { what, ...rest } of checkCluster(api, site, stack))
     if (found.get(what)?.ok !== false) found.set(what, rest);
   return found;
 }
@@ -130,11 +131,11 @@ for (const [name, share] of Object.entries({ all: nas.path, data: `${nas.path}/e
 test("deploy() refuses while a secret, a namespace, or the end of another system's job is awaited", async () => {
   await expect(run(deploy)).rejects.toMatchObject({
     code: "target_invalid",
-    message: `Cannot deploy: "${functions.name}" has not the secrets nats-url`,
+    message: `Cannot deploy: functions: the secret "nats-url" in "${functions.name}" is not there`,
   });
   await functions.kubectl("create", "secret", "generic", "nats-url", "--from-literal=nats-url=");
   await expect(run(deploy, { where: siteIn("nowhere-at-all") })).rejects.toMatchObject({
-    message: expect.stringContaining("nowhere-at-all are not there"),
+    message: expect.stringContaining('namespaces: "nowhere-at-all" is not there'),
   });
   await games.kubectl("create", "job", "copying", "--from=cronjob/asleep");
   await expect(run(deploy)).rejects.toMatchObject({
@@ -147,7 +148,7 @@ test("deploy() refuses while a secret, a namespace, or the end of another system
 test("deploy() suspends the incumbent's jobs, wherever they are, when told to", async () => {
   const refused = await run(deploy, { answer: false });
   expect(refused).toMatchObject({ done: false, asked: ["Suspend them?"] });
-  const named = refused.said.split("\n").filter((line) => line.startsWith("  "));
+  const named = refused.said.split("\n").filter((line) => /^ {2}\S/.test(line));
   expect(named.sort()).toEqual([`  ${elsewhere.name}/by-claim-all`, `  ${games.name}/backup`]);
   expect(await games.kubectl("get", "cronjob", "backup", "-o", "jsonpath={.spec.suspend}")).toBe("false");
 
@@ -158,7 +159,11 @@ test("deploy() suspends the incumbent's jobs, wherever they are, when told to", 
     `Mark ${nas.server}:${nas.path} as the NAS?`,
     expect.stringMatching(/^Apply \d+ objects\?$/),
   ]);
-  expect(done.said).not.toContain("PROBLEM");
+  expect(done.said).toMatch(/ok +sdtd: workload: Deployment "sdtd-7dtd"/);
+  expect(done.said.match(/PROBLEM.*/g)).toEqual([
+    expect.stringContaining("sdtd: claim"),
+    expect.stringContaining("sdtd: sdtd-telnet"),
+  ]);
   // Marked, and open to the user that runs of the app are.
   await stat(join(folder, ".keepsake/export.json"));
   expect(await stat(join(folder, "sdtd"))).toMatchObject({ uid: 1000, gid: 1000 });

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkClock } from "../../../deploy/cluster/check-cluster.ts";
 import { checkNas } from "../../../deploy/cluster/check-nas.ts";
-import { checkCluster, functionNames, readSite, secretNames } from "../../../deploy/cluster/doctor.ts";
+import { checkCluster, readSite } from "../../../deploy/cluster/doctor.ts";
+import { readStack } from "../../../deploy/cluster/stack.ts";
 import { connect } from "../../../shared/cluster/client.ts";
 import { prepareNas } from "../../../shared/nas/prepare-nas.ts";
 import { tempFolder } from "../../../shared/testing.ts";
@@ -18,11 +19,12 @@ const { folder, server, path } = await home.nfsExport("nas");
 const nas = { server, path };
 const { site, functions, games, databases } = await install(cluster, { image: keepsake, nas });
 const api = connect(cluster.config());
+const stack = await readStack(join(import.meta.dirname, "../../.."));
 
 /** What the doctor says, by what it says it of. */
 async function examined(): Promise<Map<string, { ok: boolean; found: string; remedy?: string }>> {
   const found = new Map();
-  for await (const { what, ...rest } of checkCluster(api, site, ["backup-sdtd"])) {
+  for await (const { what, ...rest } of checkCluster(api, site, { ...stack, functionNames: ["backup-sdtd"] })) {
     const before = found.get(what);
     found.set(what, before && !before.ok ? before : rest);
   }
@@ -54,14 +56,14 @@ test("the doctor names what a cluster lacks, with the remedy, and is content onc
   });
   expect(sick.get("sdtd: claim")).toMatchObject({ ok: false, found: '"sdtd-7dtd-gamefiles" is not there' });
   expect(sick.get("sdtd: NAS")).toMatchObject({ ok: false, found: expect.stringContaining("the marker") });
-  expect(sick.get("functions")).toMatchObject({ ok: false, found: expect.stringContaining("keepsake-config") });
+  expect(sick.get("functions")).toMatchObject({ ok: false, found: expect.stringContaining("nats-url") });
   for (const what of ["policies", "accounts and roles", "CronJobs", "settings and network policies"])
     expect(sick.get(what), what).toMatchObject({ ok: expect.any(Boolean) });
   expect(sick.get("policies")).toMatchObject({ ok: true });
   expect(sick.get("sdtd: a run can be started")).toMatchObject({ ok: true });
 
   // What there is to mend, mended.
-  for (const secret of await secretNames()) {
+  for (const secret of stack.secretNames) {
     // Who has no Telegram has an empty one.
     const value = secret.startsWith("keepsake-") ? "x" : "";
     await functions.kubectl("create", "secret", "generic", secret, `--from-literal=${secret}=${value}`);
@@ -158,7 +160,7 @@ test("checkClock() compares the clocks", async () => {
 test("a keepsake.yaml that is no cluster's is refused", async () => {
   const path = new URL("../../../deploy/keepsake.yaml", import.meta.url).pathname;
   expect((await readSite(path)).text).toBe(await readFile(path, "utf8"));
-  expect(await functionNames()).toHaveLength(15);
+  expect(stack.functionNames).toHaveLength(15);
   const local = join(await tempFolder(), "keepsake.yaml");
   await writeFile(local, "nas: ./nas\n");
   await expect(readSite(local)).rejects.toMatchObject({ code: "invalid_config" });

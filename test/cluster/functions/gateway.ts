@@ -45,7 +45,7 @@ const list = async <T>(home: Namespace, what: string): Promise<T> =>
   JSON.parse(await home.kubectl("get", what, "--output=json")) as T;
 
 /** Passes a call on to a Service, as it is. Where nobody answers that is a 502, as OpenFaaS's gateway has it. */
-const callOf =
+export const callOf =
   (port: number): FetchHandler =>
   ({ url, method, headers, body, signal }) => {
     const { pathname, search } = new URL(url);
@@ -61,7 +61,7 @@ const callOf =
   };
 
 /** A Service of what is in no pod. */
-const serviceTo = ({ host, port }: { host: string; port: number }) => [
+export const serviceTo = ({ host, port }: { host: string; port: number }) => [
   {
     apiVersion: "v1",
     kind: "Service",

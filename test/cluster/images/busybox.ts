@@ -1,5 +1,5 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cacheFolder } from "../install/cache.ts";
 import { command } from "../install/command.ts";
 import { made } from "../install/made.ts";
@@ -13,17 +13,18 @@ const program = "/bin/busybox"; // Debian's busybox-static: one program, no libr
 
 /** @returns The archives of both. */
 export async function busyboxImages(): Promise<string[]> {
+  return Promise.all([busyboxAs(busybox), archive(pause, { Entrypoint: ["sleep", "2147483647"] })]);
+}
+
+/** @returns The archive of a busybox that goes by the name of another program's image. */
+export const busyboxAs = (name: string): Promise<string> => archive(name, { Cmd: ["sh"] });
+
+function archive(name: string, start: object): Promise<string> {
   const shelf = join(cacheFolder, "images");
-  const layer = () => made(join(shelf, "busybox-layer.tar"), busyboxLayer);
-  const env = { Env: ["PATH=/bin"] };
-  return Promise.all([
-    made(join(shelf, "busybox.tar"), async (target) =>
-      archiveOf([await layer()], busybox, { ...env, Cmd: ["sh"] }, target),
-    ),
-    made(join(shelf, "pause.tar"), async (target) =>
-      archiveOf([await layer()], pause, { ...env, Entrypoint: ["sleep", "2147483647"] }, target),
-    ),
-  ]);
+  return made(join(shelf, `${basename(name).replace(/:.*/, "")}.tar`), async (target) => {
+    const layer = await made(join(shelf, "busybox-layer.tar"), busyboxLayer);
+    return archiveOf([layer], name, { Env: ["PATH=/bin"], ...start }, target);
+  });
 }
 
 async function busyboxLayer(target: string): Promise<void> {
