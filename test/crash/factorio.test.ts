@@ -10,6 +10,7 @@ import { listPoints, newestGood } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { readScrubMemory } from "../../shared/run/scrub-state.ts";
 import { configure, factorioServer, layLab, places, play } from "../worlds/factorio.ts";
+import { serverRuns } from "../worlds/server-runs.ts";
 import { describeRun, runKilled } from "./kill.ts";
 import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
 import { killStories, type Story } from "./story.ts";
@@ -56,12 +57,6 @@ async function open(folder: string, { serve }: { serve: boolean }): Promise<Worl
 async function close({ folder, running }: World): Promise<void> {
   if (running) await exec(process.execPath, [factorioServer, "stop", "--folder", places(folder).saves]);
 }
-
-const isRunning = (folder: string) =>
-  exec(process.execPath, [factorioServer, "status", "--folder", places(folder).saves]).then(
-    () => true,
-    () => false,
-  );
 
 /** The moment in the game that the server would load. */
 async function newestTick(folder: string): Promise<number> {
@@ -134,12 +129,12 @@ function restoring(
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill({ folder, known }, killed) {
       await expectSoundNas(places(folder).nas, "factorio", app.artefacts, known);
-      if (!(await isRunning(folder))) return;
+      if (!(await serverRuns(folder))) return;
       // It is up, so what it has loaded is whole, and one of the two.
       expect([before, after], killed.log).toContain(await newestTick(folder));
     },
     async lookAfterMend({ folder }) {
-      expect(await isRunning(folder), "the server came back").toBe(true);
+      expect(await serverRuns(folder), "the server came back").toBe(true);
       const { saves } = places(folder);
       const zips = (await readdir(saves)).filter((file) => file.endsWith(".zip"));
       // Under these names, and nothing of the other state beside it.
@@ -151,7 +146,7 @@ function restoring(
     async lookAtEnd({ folder, known }, runIds) {
       await expectSoundNas(places(folder).nas, "factorio", app.artefacts, known);
       await expectTidyNas(places(folder).nas, "factorio", runIds);
-      expect(await isRunning(folder), "the server came back").toBe(true);
+      expect(await serverRuns(folder), "the server came back").toBe(true);
       const { saves } = places(folder);
       expect(await readdir(join(folder, "state/workloads")).catch(() => []), "no stop is remembered").toEqual([]);
       expect(await readdir(join(saves, ".keepsake")), "the journal is closed").toEqual(["replaced"]);

@@ -116,7 +116,7 @@ const newRender: Story<World> = {
   ...common,
   ...publishing,
   name: "mapshot: a new render takes the place of an older one",
-  sample: 5,
+  sample: 4,
   async lay(folder) {
     await layLab(folder);
     await layUnknown(folder);
@@ -145,7 +145,7 @@ const rendering: Story<World> = {
   ...common,
   ...publishing,
   name: "mapshot: the game's newest backup is rendered and published",
-  sample: 5,
+  sample: 4,
   async lay(folder) {
     await layLab(folder);
     await layUnknown(folder);

@@ -10,6 +10,7 @@ import { askSqlite } from "../../functions/open-webui/sqlite-process.ts";
 import { newestGood } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { configure, layLab, places, said, say, webuiServer, workload } from "../worlds/open-webui.ts";
+import { serverRuns } from "../worlds/server-runs.ts";
 import { describeRun, runKilled } from "./kill.ts";
 import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
 import { killStories, type Story } from "./story.ts";
@@ -44,12 +45,6 @@ async function layTwoPoints(folder: string, wal = false): Promise<void> {
 
 const server = (folder: string, verb: string, ...options: string[]) =>
   exec(process.execPath, [webuiServer, verb, "--data", places(folder).data, ...options]);
-const isRunning = (folder: string) =>
-  server(folder, "status").then(
-    () => true,
-    () => false,
-  );
-
 async function open(folder: string, options: { settings?: object; serve?: string[] } = {}): Promise<World> {
   await configure(folder, { ...options.settings });
   const { nas, database } = places(folder);
@@ -100,7 +95,7 @@ const backup: Story<World> = {
   ...common,
   name: "open-webui: a backup that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 5,
+  sample: 3,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder),
   async lookAfterKill(world) {
@@ -123,10 +118,10 @@ const asleep: Story<World> = {
   open: (folder) =>
     open(folder, { settings: { network: true, workload: workload(folder, "--wal") }, serve: ["--wal"] }),
   async lookAfterMend({ folder }) {
-    expect(await isRunning(folder), "the app came back").toBe(true);
+    expect(await serverRuns(folder), "the app came back").toBe(true);
   },
   async lookAtEnd(world, runIds) {
-    expect(await isRunning(world.folder), "the app came back").toBe(true);
+    expect(await serverRuns(world.folder), "the app came back").toBe(true);
     expect(await readdir(join(world.folder, "state/workloads")).catch(() => []), "no stop is remembered").toEqual([]);
     await server(world.folder, "stop");
     await expectTidyNas(places(world.folder).nas, "open-webui", runIds);
@@ -152,11 +147,11 @@ function restoring(name: string, request: RunRequest, outcomes: string[]): Story
     async lookAfterKill(world, killed) {
       await sound(world);
       await expectStrangersUntouched(world.folder);
-      if (!(await isRunning(world.folder))) return;
+      if (!(await serverRuns(world.folder))) return;
       expect([older, newer], killed.log).toContainEqual(said(places(world.folder).database));
     },
     async lookAfterMend({ folder }) {
-      expect(await isRunning(folder), "the app came back").toBe(true);
+      expect(await serverRuns(folder), "the app came back").toBe(true);
       expect([older, newer]).toContainEqual(said(places(folder).database));
     },
     async lookAtEnd(world, runIds) {
@@ -164,7 +159,7 @@ function restoring(name: string, request: RunRequest, outcomes: string[]): Story
       await sound(world);
       await expectStrangersUntouched(folder);
       await expectTidyNas(places(folder).nas, "open-webui", runIds);
-      expect(await isRunning(folder), "the app came back").toBe(true);
+      expect(await serverRuns(folder), "the app came back").toBe(true);
       expect(await readdir(join(folder, "state/workloads")).catch(() => []), "no stop is remembered").toEqual([]);
       expect(await readdir(join(places(folder).data, ".keepsake")), "the journal is closed").toEqual(["replaced"]);
       return { said: said(places(folder).database), files: (await readdir(places(folder).data)).sort() };

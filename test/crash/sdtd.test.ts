@@ -14,6 +14,7 @@ import { newestGood } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
 import { readTree } from "../../shared/testing.ts";
 import { configure, layLab, places, play, serverArgs } from "../worlds/sdtd.ts";
+import { serverRuns } from "../worlds/server-runs.ts";
 import { describeRun, runKilled } from "./kill.ts";
 import { contentHash, expectSoundNas, expectTidyNas } from "./nas-checks.ts";
 import { killStories, type Story } from "./story.ts";
@@ -92,12 +93,6 @@ async function close({ folder, running }: World): Promise<void> {
   if (running) await exec(process.execPath, serverArgs(folder, "stop"));
 }
 
-const isRunning = (folder: string) =>
-  exec(process.execPath, serverArgs(folder, "status")).then(
-    () => true,
-    () => false,
-  );
-
 async function expectUnknownFilesUntouched(folder: string): Promise<void> {
   const { nas, userData } = places(folder);
   expect(await readFile(join(nas, "sdtd/backups/history/.DS_Store"), "utf8")).toBe("Finder was here");
@@ -158,7 +153,7 @@ const backup: Story<World> = {
   ...common,
   name: "7 Days to Die: a backup of game and world that expires an older point",
   request: { operation: "backup", allow: [] },
-  sample: 5,
+  sample: 3,
   outcomes: ["created", "unchanged"],
   open: (folder) => open(folder, { serve: false }),
   async lookAfterKill(world) {
@@ -183,12 +178,12 @@ function restoring(name: string, request: RunRequest, after: 1 | 2, outcomes: st
     open: (folder) => open(folder, { serve: true }),
     async lookAfterKill(world, killed) {
       await soundNas(world);
-      if (!(await isRunning(world.folder))) return;
+      if (!(await serverRuns(world.folder))) return;
       // It is up, so what it has loaded is whole, and one of the two.
       expect((await timesIn(world.folder)).slice(1), killed.log).toContain(await expectSoundGame(world.folder));
     },
     async lookAfterMend({ folder }) {
-      expect(await isRunning(folder), "the server came back").toBe(true);
+      expect(await serverRuns(folder), "the server came back").toBe(true);
       expect((await timesIn(folder)).slice(1)).toContain(await expectSoundGame(folder));
       await expectUnknownFilesUntouched(folder);
     },
@@ -196,7 +191,7 @@ function restoring(name: string, request: RunRequest, after: 1 | 2, outcomes: st
       const { folder } = world;
       await soundNas(world);
       await expectTidyNas(places(folder).nas, "sdtd", runIds);
-      expect(await isRunning(folder), "the server came back").toBe(true);
+      expect(await serverRuns(folder), "the server came back").toBe(true);
       expect(await readdir(join(folder, "state/workloads")).catch(() => []), "no stop is remembered").toEqual([]);
       expect(await readdir(join(places(folder).userData, ".keepsake")), "the journal is closed").toEqual(["replaced"]);
       expect(await expectSoundGame(folder)).toBe((await timesIn(folder))[after]);

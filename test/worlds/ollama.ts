@@ -7,6 +7,7 @@ import { labModels, type ModelSpec, makeStore } from "../../deploy/local/lab/oll
 import { Disk } from "../../shared/disk.ts";
 import { initNas } from "../../shared/nas/nas.ts";
 import { createStep } from "../../shared/step.ts";
+import { serverRuns } from "./server-runs.ts";
 
 const exec = promisify(execFile);
 const server = join(import.meta.dirname, "../../deploy/local/lab/ollama/server.ts");
@@ -50,11 +51,7 @@ const call = (folder: string, verb: string) =>
 
 export const startServer = (folder: string) => call(folder, "start");
 export const stopServer = (folder: string) => call(folder, "stop");
-export const isRunning = (folder: string): Promise<boolean> =>
-  call(folder, "status").then(
-    () => true,
-    () => false,
-  );
+export const isRunning = serverRuns;
 
 /** Starts the server, which prunes, and asks it what it has; each model is loaded, too. */
 export async function modelsThatLoad(folder: string): Promise<string[]> {
