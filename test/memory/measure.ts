@@ -12,8 +12,8 @@ const exec = promisify(execFile);
 /** What a runner may take, whatever the size of the data. */
 export const limitBytes = 150e6;
 
-/** Sizes of the data: small and large, the larger one as MEMORY_MB says. */
-export const sizesMiB = [1, Number(process.env.MEMORY_MB || 256)];
+/** The data's size, as MEMORY_MB says: by itself more than a runner may take, so that who holds all of it is found. */
+export const sizeMiB = Number(process.env.MEMORY_MB || 192);
 
 /** Carries out one run in a process of its own and tells the peak of its resident memory. */
 export async function runMeasured(
