@@ -73,16 +73,20 @@ export class Disk {
     });
   }
 
-  /** Rejects when what has to be mounted is not there any more. */
-  async requireMount(): Promise<void> {
-    await this.#mount?.check();
+  /** Whether what has to be mounted is still there. */
+  async hasMount(): Promise<boolean> {
+    if (!this.#mount) return true;
+    return this.#mount.check().then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Makes a folder and its parents; one that is there is no step. */
   async makeDir(path: string): Promise<void> {
     if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
     await this.#step(`make folder ${path}`, async () => {
-      if (this.#mount && path.startsWith(join(this.#mount.root, "/"))) await this.requireMount();
+      if (this.#mount && path.startsWith(join(this.#mount.root, "/"))) await this.#mount.check();
       const first = await mkdir(path, { recursive: true, mode: this.#dirMode });
       if (first === undefined || !this.#owner) return;
       for (let made = path; made.length >= first.length; made = dirname(made)) {

@@ -66,9 +66,9 @@ export async function openReadBack(
   if (!found.isFile()) {
     throw new Failure("backup_damaged", `Cannot read "${path}": a file is wanted, is something else`);
   }
-  const file = (await openDirect(path, dev)) ?? (await open(path, constants.O_RDONLY));
   // The system reads ahead by itself there. What another thread has read is in the other processor's cache.
   const isNear = await answersAtOnce(path);
+  const file = (await openDirect(path, dev)) ?? (await open(path, constants.O_RDONLY));
   let digest: string | undefined;
 
   /** Each chunk is looked at before it is given; it is not overwritten while a look that takes time is under way. */

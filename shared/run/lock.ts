@@ -23,7 +23,7 @@ export interface Lock {
   readonly number: number;
   /** The run before this one, when it ended without releasing the lock. */
   readonly abandoned?: RunDescription;
-  /** @throws {Failure} `lock_lost` when another run has taken over; why the NAS cannot be used, when the lock is on it. */
+  /** @throws {Failure} `lock_lost` when another run has taken over. */
   fence(): Promise<void>;
   release(): Promise<void>;
 }
@@ -89,8 +89,8 @@ export async function takeLock(
       ...(previous && !previous.released && { abandoned: previous.run }),
       async fence() {
         if (await holds()) return;
-        // With the NAS, the lock is away: nobody has taken it over.
-        await disk.requireMount();
+        // The lock went with the NAS. Nobody takes it over while this process lives, which can still put back what is here.
+        if (!(await disk.hasMount())) return;
         throw new Failure(
           "lock_lost",
           `Cannot go on with run "${run.id}": another run has taken over the lock of "${run.app}"`,

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Publisher } from "../../events/publisher.ts";
 import type { AppConfig, Config } from "../config.ts";
 import { Disk } from "../disk.ts";
-import { Failure, failures, toFailure } from "../failures.ts";
+import { Failure, type FailureCode, failures, toFailure } from "../failures.ts";
 import { callAtOnceBelow } from "../files.ts";
 import type { Logger } from "../log.ts";
 import { withDeadline } from "../nas/deadline.ts";
@@ -180,7 +180,12 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
     nextState = result.state ?? state;
     outcome = finish(result);
   } catch (error) {
-    const failure = toFailure(error);
+    let failure = toFailure(error);
+    if (folders && misleading.has(failure.code)) {
+      // What is found on a NAS that went away says nothing: that it is away is the failure.
+      const look = withDeadline("the marker", config.nasTimeoutMs, () => nas.check());
+      failure = await look.then(() => failure, toFailure);
+    }
     if (failure.code === "internal")
       log.error({ err: error, run: run.id }, "a run failed in a way that nobody foresaw");
     else log.warn({ run: run.id, code: failure.code, cause: failure.cause }, failure.message);
@@ -210,6 +215,8 @@ export async function carryOut(run: RunDescription, options: RunnerOptions): Pro
   tell(outcome);
   return outcome;
 }
+
+const misleading: ReadonlySet<FailureCode> = new Set(["internal", "not_found", "backup_damaged", "nas_write_failed"]);
 
 /** Where drills restore to. */
 const drillsOf = ({ common }: AppConfig, { state }: Config) => common.drillFolder ?? join(state, "drills");

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import {
+  access,
   appendFile,
   chmod,
   copyFile,
@@ -26,6 +27,7 @@ import { Failure } from "../../shared/failures.ts";
 import { openNas } from "../../shared/nas/nas.ts";
 import { listPoints } from "../../shared/nas/points.ts";
 import type { RunRequest } from "../../shared/run/description.ts";
+import { killsAtAll } from "../crash/kill.ts";
 import { contentHash } from "../crash/nas-checks.ts";
 import { configure, factorioServer, layLab, places, play } from "../worlds/factorio.ts";
 import { carry } from "../worlds/run.ts";
@@ -237,34 +239,60 @@ test("an outcome while the NAS is away is kept on this machine, told, and brough
   );
 });
 
-test("a NAS that is unmounted at any change of a run gets nothing written beneath it, and the outcome is told (a repository was made anew on the disk under the mount elsewhere)", async () => {
+/** The NAS is gone right before a change of a run, with its mount point left; undefined when there was no such change. */
+async function unmountedBefore(change: number, request: Parameters<typeof run>[0]) {
   const { nas } = places(folder);
-  let isPast = false;
-  let n = 0;
-  for (; !isPast; n += 1) {
+  let step = 0;
+  const carried = await run(request, {
+    onStep: async () => {
+      if (step++ !== change) return;
+      await rename(nas, `${nas}-away`);
+      await mkdir(nas);
+    },
+  });
+  expect(carried.told.map(({ id }) => id)).toEqual([`${carried.runId}.outcome`]);
+  if (step <= change) return undefined;
+  expect([change, await readdir(nas)]).toEqual([change, []]);
+  await rmdir(nas);
+  await rename(`${nas}-away`, nas);
+  // The lock is of this process, which is not gone as a runner's would be.
+  await rm(join(nas, ".keepsake/factorio/locks"), { recursive: true, force: true });
+  return carried;
+}
+
+test("a NAS that is unmounted at any change of a backup gets nothing written beneath it, and the outcome is told (a repository was made anew on the disk under the mount elsewhere)", async () => {
+  for (let n = 0; ; n += 1) {
     await play(folder, 1000 + 2 * n);
-    let step = 0;
-    const unmounted = await backUp({
-      onStep: async () => {
-        if (step++ !== n) return;
-        await rename(nas, `${nas}-away`);
-        await mkdir(nas);
-      },
-    });
-    expect(unmounted.told.map(({ id }) => id)).toEqual([`${unmounted.runId}.outcome`]);
-    isPast = step <= n;
-    if (!isPast) {
-      expect([n, await readdir(nas)]).toEqual([n, []]);
-      await rmdir(nas);
-      await rename(`${nas}-away`, nas);
-      // The lock is of this process, which is not gone as a runner's would be.
-      await rm(join(nas, ".keepsake/factorio/locks"), { recursive: true, force: true });
-    }
+    const carried = await unmountedBefore(n, { operation: "backup" });
+    if (!carried) return expect(n).toBeGreaterThan(40);
+    // Once all is published it has gone well.
+    const { failure, point } = carried.outcome;
+    if (!point) expect([n, failure?.code]).toEqual([n, "nas_not_marked"]);
+    if (n % 4 > 0) continue;
     await play(folder, 1001 + 2 * n);
     expect((await backUp()).outcome).toMatchObject({ outcome: "created" });
-    expect(await readdir(join(nas, ".keepsake/factorio/runs"))).toContain(`${unmounted.runId}.outcome.json`);
+    const recorded = await readdir(join(places(folder).nas, ".keepsake/factorio/runs"));
+    expect(recorded).toContain(`${carried.runId}.outcome.json`);
   }
-  expect(n).toBeGreaterThan(40);
+});
+
+test("a NAS that is unmounted at any change of a restore leaves the app up, over data that is all old or all restored", async () => {
+  const { saves } = places(folder);
+  const flag = join(folder, "up");
+  const workload = { stop: `rm '${flag}'`, start: `touch '${flag}'`, status: `test -e '${flag}'` };
+  await configure(folder, { workload: { ...workload, timeoutSeconds: 20 } });
+  const wanted = await contentHash(await play(folder, 1000, { slot: "homelab" }));
+  await backUp();
+  await writeFile(flag, "");
+  for (let n = 0; ; n += killsAtAll ? 1 : 3) {
+    const present = await contentHash(await play(folder, 2000 + n, { slot: "homelab" }));
+    const carried = await unmountedBefore(n, { operation: "restore" });
+    if (!carried) return expect(n).toBeGreaterThan(40);
+    const isRestored = carried.outcome.outcome === "restored";
+    expect([n, await contentHash(join(saves, "homelab.zip"))]).toEqual([n, isRestored ? wanted : present]);
+    if (!isRestored) expect([n, carried.outcome.failure?.code]).toEqual([n, "nas_not_marked"]);
+    await access(flag);
+  }
 });
 
 test("an outcome that nobody takes waits on the NAS, and is told by a later run, older ones first", async () => {
