@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { readSite } from "../../../deploy/cluster/doctor.ts";
+import { manifestsOf } from "../../../deploy/manifests/manifests.ts";
 import { layFactorio } from "../functions/apps/factorio.ts";
 import { busybox } from "../images/busybox.ts";
 import { keepsake, keepsakeImage } from "../images/keepsake.ts";
@@ -26,15 +28,15 @@ const [factorio, functions, openfaas] = await Promise.all([
 const nas = await functions.nfsExport("nas");
 const faas = await openFaas(cluster, passage, { functions, openfaas, topics: "backups.completed" });
 afterAll(async () => {
-  await cluster.kubectl("delete", "--wait=false", "--selector=app.kubernetes.io/part-of=keepsake", ...ofCluster);
+  // What belongs to no namespace goes with none; others of it are of other files.
+  const ofCluster = [...manifestsOf(await readSite(config), { functionNames: names }).values()]
+    .flat()
+    .filter(({ metadata }) => !metadata.namespace);
+  const own = ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  await cluster.kubectl("delete", "--wait=false", "--ignore-not-found", ...own);
   await passage.close();
   await rm(folder, { recursive: true });
 });
-const kinds = ["validating", "mutating"].flatMap((kind) => [
-  `${kind}admissionpolicies`,
-  `${kind}admissionpolicybindings`,
-]);
-const ofCluster = [kinds.join(",")];
 
 /** The user's own folder: a stack with the functions of one app, the settings, a home, the programs on the PATH. */
 const folder = await mkdtemp(join(tmpdir(), "keepsake-"));
