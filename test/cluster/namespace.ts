@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { V1Job } from "@kubernetes/client-node";
 import type { Cluster } from "./cluster.ts";
 import { busybox } from "./images/busybox.ts";
 import { signToken } from "./token.ts";
@@ -78,8 +79,10 @@ export class Namespace {
   async runJob(name: string, container: object, pod: object = {}): Promise<{ log: string; succeeded: boolean }> {
     await this.apply(jobOf(name, container, pod));
     await this.until(`job/${name}`, "jsonpath={.status.conditions[?(@.status=='True')].type}");
-    const job = await this.get<{ status: { succeeded?: number } }>("job", name);
-    return { log: await this.logs(`job/${name}`), succeeded: job?.status.succeeded === 1 };
+    const job = await this.get<V1Job>("job", name);
+    // "SuccessCriteriaMet" comes before the pod is counted, and before "Complete".
+    const succeeded = job?.status?.conditions?.some(({ type }) => type === "SuccessCriteriaMet" || type === "Complete");
+    return { log: await this.logs(`job/${name}`), succeeded: succeeded === true };
   }
 
   /**

@@ -69,7 +69,8 @@ function tell<World>(story: Story<World>): void {
       await use(folder, world);
     } finally {
       await story.close(world);
-      await rm(folder, { recursive: true, force: true });
+      // On a cluster a server that was told to end writes until it does.
+      await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
     }
   };
   const run = (folder: string, killAt: number, request = story.request) => {
