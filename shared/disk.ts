@@ -43,6 +43,9 @@ export interface WriteOptions {
 
 type Bytes = string | Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
+/** Whether a path is this folder, or lies in it; both absolute and as they are, links not followed. */
+export const isWithin = (path: string, folder: string) => path === folder || path.startsWith(join(folder, "/"));
+
 /**
  * Every change to a file system that a run makes. Each method is one or more steps (`step.ts`); each may run twice:
  * removing what is absent succeeds, making a folder that exists succeeds. Reading needs no step and is not here.
@@ -86,7 +89,7 @@ export class Disk {
   async makeDir(path: string): Promise<void> {
     if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
     await this.#step(`make folder ${path}`, async () => {
-      if (this.#mount && path.startsWith(join(this.#mount.root, "/"))) await this.#mount.check();
+      if (this.#mount && isWithin(path, this.#mount.root)) await this.#mount.check();
       const first = await mkdir(path, { recursive: true, mode: this.#dirMode });
       if (first === undefined || !this.#owner) return;
       for (let made = path; made.length >= first.length; made = dirname(made)) {

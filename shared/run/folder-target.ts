@@ -2,7 +2,7 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Aside, PointFacts, PresentData, Recovered, RestoreTarget, RunContext } from "../app.ts";
-import { ignore, isTemporary, temporaryFor } from "../disk.ts";
+import { ignore, isTemporary, isWithin, temporaryFor } from "../disk.ts";
 import { Failure, toFailure } from "../failures.ts";
 import { lstat, readFile, stat } from "../files.ts";
 import { parseJson } from "../json.ts";
@@ -348,8 +348,6 @@ const there = (path: string) =>
     () => true,
     () => false,
   );
-
-const isWithin = (path: string, folder: string) => path === folder || path.startsWith(join(folder, "/"));
 
 /** Where a path leads once links are followed; what is not there is taken as it is written. */
 async function realPath(path: string): Promise<string> {
