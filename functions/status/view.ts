@@ -78,9 +78,10 @@ export interface Condition {
 /**
  * What the app is in one word; the first that fits, in this order:
  * `unknown` its function does not answer, `paused` a person said so, `running`, `waiting` backups wait for a person,
- * `failed` the last backup did, `late` a backup should have run and has not, `never` there is none yet, `ok`.
+ * `failed` the last backup did, `late` a backup should have run and has not, `never` there is none yet, `away` all was
+ * well when the NAS was last seen, `ok`.
  */
-export type AppState = "ok" | "late" | "failed" | "running" | "waiting" | "paused" | "never" | "unknown";
+export type AppState = "ok" | "late" | "failed" | "running" | "waiting" | "paused" | "never" | "away" | "unknown";
 
 export interface AppStatus {
   readonly app: string;

@@ -1,7 +1,17 @@
 import type { AppState, AppStatus, RunStatus } from "../view.ts";
 import { type AppFamily, each, eachOf, type Family, family, type Sample, secondsOf, unixSeconds } from "./family.ts";
 
-const states = ["ok", "late", "failed", "running", "waiting", "paused", "never", "unknown"] satisfies AppState[];
+const states = [
+  "ok",
+  "late",
+  "failed",
+  "running",
+  "waiting",
+  "paused",
+  "never",
+  "away",
+  "unknown",
+] satisfies AppState[];
 /** How backups end. */
 const outcomes = [
   "created", "unchanged", "postponed", "refused", "failed", "cancelled", "interrupted",

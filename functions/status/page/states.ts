@@ -17,6 +17,7 @@ const states: Record<AppState, Look> = {
   waiting: { word: "Waits for you", icon: "wait", tone: "warn" },
   paused: { word: "Paused", icon: "pause", tone: "calm" },
   never: { word: "No backup yet", icon: "none", tone: "bad" },
+  away: { word: "NAS away", icon: "warn", tone: "warn" },
   unknown: { word: "Not answering", icon: "unknown", tone: "warn" },
 };
 export const lookOfApp = ({ state }: Pick<AppStatus, "state">) => states[state];

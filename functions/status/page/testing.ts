@@ -300,10 +300,11 @@ export const scenes: Record<string, () => StatusView> = {
     }),
   "NAS away": () =>
     view({
-      apps: sixApps().map((each) => ({
+      apps: sixApps().map((each, i) => ({
         ...each,
-        state: "late" as const,
-        sentence: "The NAS is away; backups go on when it is back.",
+        ...(i === 5
+          ? { state: "away" as const, sentence: "Nothing can be backed up or restored while the NAS is away." }
+          : { state: "late" as const, sentence: "The backup that was due at Thu 14:20 has not run." }),
         lateSince: before(2 * day),
         lastGood: { at: before(2 * day + 2 * hour), outcome: "created" },
         days: daysUntilNow({ 0: "late", 1: "late" }),

@@ -23,7 +23,7 @@ export function appStatus(situation: Situation, knowledge: Knowledge, progress: 
   const last = backups.at(-1);
   const running = isFresh ? view?.running : undefined;
   const nextMs = schedule?.schedule.next(nowMs);
-  const state = stateOf(situation, silent !== undefined, lateSince !== undefined);
+  const state = stateOf(situation, silent !== undefined, lateSince !== undefined, known.nas.reachable === false);
   const points = (view?.points ?? []).map((point) => pointStatus(app.name, point));
   return {
     app: app.name,
@@ -58,7 +58,7 @@ export function appStatus(situation: Situation, knowledge: Knowledge, progress: 
   };
 }
 
-function stateOf(situation: Situation, isSilent: boolean, isLate: boolean): AppState {
+function stateOf(situation: Situation, isSilent: boolean, isLate: boolean, isNasAway: boolean): AppState {
   const { view, isPaused, isFresh, failedInARow, lastGood } = situation;
   if (view === undefined || isSilent) return "unknown";
   if (isPaused) return "paused";
@@ -66,7 +66,8 @@ function stateOf(situation: Situation, isSilent: boolean, isLate: boolean): AppS
   if (view.waiting !== undefined) return "waiting";
   if (failedInARow > 0) return "failed";
   if (isLate) return "late";
-  return lastGood ? "ok" : "never";
+  if (!lastGood) return "never";
+  return isNasAway ? "away" : "ok";
 }
 
 function sentenceOf(
@@ -76,6 +77,7 @@ function sentenceOf(
   lateSince: string | undefined,
 ): string {
   const when = (at: string) => formatWhen(at, { nowMs, timeZone });
+  const age = formatAge(nowMs - Date.parse(lastGood?.at ?? ""));
   switch (state) {
     case "unknown": {
       const why =
@@ -97,8 +99,10 @@ function sentenceOf(
     }
     case "never":
       return "There is no backup yet.";
+    case "away":
+      return `Nothing can be backed up or restored while the NAS is away; its last backup is ${age} old.`;
     case "ok":
-      return `Backed up ${formatAge(nowMs - Date.parse(lastGood?.at ?? ""))} ago${lastGood?.outcome === "unchanged" ? "; nothing had changed" : ""}.`;
+      return `Backed up ${age} ago${lastGood?.outcome === "unchanged" ? "; nothing had changed" : ""}.`;
   }
 }
 

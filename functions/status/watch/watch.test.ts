@@ -145,7 +145,11 @@ test("round() of a watch that is restarted while the NAS is away knows what it k
   expect(house.told()).toEqual(["raised nas:away"]);
   const view = house.watch.view();
   expect(view.nas).toMatchObject({ reachable: false, since: "2026-03-01T06:15:00.000Z", freeBytes: 5e12 });
-  expect(view.apps[0]).toMatchObject({ state: "ok", points: [{ id: "20260301-060000" }] });
+  expect(view.apps[0]).toMatchObject({
+    state: "away",
+    sentence: "Nothing can be backed up or restored while the NAS is away; its last backup is 4 h old.",
+    points: [{ id: "20260301-060000" }],
+  });
   house.nasAway = false;
   await house.pass(hourMs);
   expect(house.told()).toEqual(["raised nas:away", "recovered nas:away"]);
