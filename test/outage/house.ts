@@ -42,15 +42,16 @@ export interface House {
   messages(): TakenMessage[];
   /** Those whose answer did not get out. */
   unanswered(): TakenMessage[];
-  /** Those that were taken while notify, or its way to where it writes down what it has told, was killed; for each kill. */
+  /**
+   * Those that may have been taken, but not written down, when notify or its way to NATS was killed; for each kill.
+   * Notify sends one at a time, and the next only when the last is written down: the one before the kill or after it.
+   */
   torn(): TakenMessage[][];
   close(): Promise<void>;
 }
 
 const token = "123456:planted-token-of-the-test";
 const chat = "4711";
-/** By the fast clock: so long it may take notify, on a busy machine, to write down that a message was taken. */
-const momentMs = 30_000;
 
 /** Everybody's way to NATS and notify's way to Telegram are cables; Telegram is played, all else is the real thing. */
 export async function buildHouse(folder: string): Promise<House> {
@@ -85,7 +86,7 @@ export async function buildHouse(folder: string): Promise<House> {
     ...{ nas: "./nas", state: "./state", secrets: "./secrets", nasTimeoutSeconds: 1 },
     apps: { factorio: { saves: places(folder).saves, keep: 3 } },
     status: { stackFile, scrubHours: 0, drillDays: 0, digestAt: "off" },
-    notify: { telegram: { apiBase: `http://127.0.0.1:${cables.telegram.port}`, timeoutSeconds: 1 } },
+    notify: { telegram: { apiBase: `http://127.0.0.1:${cables.telegram.port}`, timeoutSeconds: 2 } },
   });
   await writeFile(config, settings);
 
@@ -212,7 +213,13 @@ export async function buildHouse(folder: string): Promise<House> {
     },
     messages,
     unanswered: () => [...closed, telegram].flatMap(({ unanswered }) => unanswered),
-    torn: () => torn.map((killedAt) => messages().filter(({ at }) => Math.abs(at - killedAt) < momentMs)),
+    torn: () => {
+      const all = messages();
+      return torn.map((killedAt) => {
+        const last = all.findLastIndex(({ at }) => at <= killedAt);
+        return all.slice(Math.max(last, 0), last + 2);
+      });
+    },
     async close() {
       await stop(notify);
       await stop(status);
