@@ -1,13 +1,10 @@
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { ownIdentity, ProcessIdentity, stateOf } from "../../../../shared/run/process-identity.ts";
-import { bannerOf, Game } from "./game.ts";
-import { serveTelnet } from "./telnet-server.ts";
+import { passwordIn } from "../password-file.ts";
+import { control, untilAborted } from "../server-process.ts";
+import type { Game } from "./game.ts";
 
 /*
  * A dedicated server of 7 Days to Die for the home lab, as a process:
@@ -37,36 +34,34 @@ if (!values["user-data"] || !world || !game || !command) {
 const userData = resolve(values["user-data"]);
 const state = resolve(values.state ?? join(userData, "..", "server"));
 const passwordFile = resolve(values["password-file"] ?? join(state, "telnet-password"));
-const pidFile = join(state, "server.json");
-const waitMs = 30_000;
 
-const commands: Record<string, () => Promise<number>> = { start, stop, status, run };
-process.exitCode = (await commands[command]?.()) ?? 2;
-
-async function run(): Promise<number> {
-  await mkdir(state, { recursive: true });
-  await writeAdmins();
-  let loaded: Game | undefined;
-  // The console is there before the world is.
-  const telnet = await serveTelnet({
-    port: Number(values.port),
-    password: await password(),
-    banner: bannerOf({ world: world as string, game: game as string }),
-    started: () => loaded !== undefined,
-    run: (line) => (loaded as Game).console(line),
-  });
-  loaded = await Game.load({ userData, world: world as string, game: game as string, seed: Number(values.seed) });
-  telnet.log("StartGame done");
-  const stopped = new Promise<void>((resolve) => process.once("SIGTERM", resolve).once("SIGINT", resolve));
-  await writeFile(pidFile, JSON.stringify(await ownIdentity()));
-  console.log(`Console at 127.0.0.1:${telnet.port}`);
-  await stopped;
-  await telnet.close();
-  await loaded.saveWorld();
-  await rm(pidFile);
-  console.log("SaveAndCleanupWorld");
-  return 0;
-}
+process.exitCode = await control(command, {
+  state,
+  stopSignal: "SIGINT",
+  async run(isReady, stop) {
+    const [{ bannerOf, Game }, { serveTelnet }] = await Promise.all([
+      import("./game.ts"),
+      import("./telnet-server.ts"),
+    ]);
+    await writeAdmins();
+    let loaded: Game | undefined;
+    // The console is there before the world is.
+    const telnet = await serveTelnet({
+      port: Number(values.port),
+      password: await passwordIn(passwordFile),
+      banner: bannerOf({ world, game }),
+      started: () => loaded !== undefined,
+      run: (line) => (loaded as Game).console(line),
+    });
+    loaded = await Game.load({ userData, world, game, seed: Number(values.seed) });
+    telnet.log("StartGame done");
+    await isReady();
+    console.log(`Console at 127.0.0.1:${telnet.port}`);
+    await untilAborted(stop);
+    await telnet.close();
+    await loaded.saveWorld();
+  },
+});
 
 /** The chart's image writes it at each start where there is none; a restore must leave it alone. */
 async function writeAdmins(): Promise<void> {
@@ -74,64 +69,4 @@ async function writeAdmins(): Promise<void> {
   if (existsSync(path)) return;
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, '<?xml version="1.0" encoding="UTF-8"?>\n<adminTools>\n  <users />\n</adminTools>\n');
-}
-
-/** Returns when the game can be joined. */
-async function start(): Promise<number> {
-  if (await running()) return 0;
-  await mkdir(state, { recursive: true });
-  await rm(pidFile, { force: true });
-  const log = await open(join(state, "server.log"), "a");
-  const script = process.argv[1] as string;
-  const child = spawn(process.execPath, [script, "run", ...process.argv.slice(3)], {
-    cwd: process.cwd(),
-    detached: true,
-    stdio: ["ignore", log.fd, log.fd],
-  });
-  await log.close();
-  let ended = false;
-  child.on("exit", () => {
-    ended = true;
-  });
-  for (const since = Date.now(); Date.now() - since < waitMs && !ended; await delay(20)) {
-    if (!existsSync(pidFile) || !(await running())) continue;
-    child.unref();
-    return 0;
-  }
-  console.error(
-    `Cannot start the server; the end of its log:\n${(await readFile(join(state, "server.log"), "utf8")).slice(-1000)}`,
-  );
-  if (!ended) child.kill("SIGKILL");
-  return 1;
-}
-
-/** Returns when it has saved and is gone. */
-async function stop(): Promise<number> {
-  const server = await running();
-  if (!server) return 0;
-  process.kill(server.pid, "SIGINT");
-  for (const since = Date.now(); Date.now() - since < waitMs; await delay(20)) {
-    if (!(await running())) return 0;
-  }
-  console.error(`Cannot stop the server: process ${server.pid} is still there after ${waitMs / 1000} s`);
-  return 1;
-}
-
-async function status(): Promise<number> {
-  return (await running()) ? 0 : 1;
-}
-
-async function running(): Promise<ProcessIdentity | undefined> {
-  const text = await readFile(pidFile, "utf8").catch(() => undefined);
-  const server = text ? ProcessIdentity.parse(JSON.parse(text)) : undefined;
-  return server && (await stateOf(server)) === "alive" ? server : undefined;
-}
-
-async function password(): Promise<string> {
-  const known = await readFile(passwordFile, "utf8").catch(() => undefined);
-  if (known !== undefined) return known.trim();
-  const made = randomBytes(12).toString("base64url");
-  await mkdir(dirname(passwordFile), { recursive: true });
-  await writeFile(passwordFile, `${made}\n`, { mode: 0o600 });
-  return made;
 }
