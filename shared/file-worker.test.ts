@@ -1,7 +1,8 @@
-import { hash } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
 import { FileWorker, fileWorkerFor } from "./file-worker.ts";
 import { readTree, tempFolder } from "./testing.ts";
@@ -58,6 +59,16 @@ test("FileWorker replaces no file, follows no link, tells what failed by its cod
   await mkdir(join(folder, "none"));
   await worker.write([missing], { fileMode: 0o600 });
   expect(await readTree(folder)).toMatchObject({ mine: "mine", "none/a": "many" });
+});
+
+test("FileWorker sums a part of a file, and says when the file ends before", async () => {
+  const worker = started();
+  const [path, bytes] = [join(await tempFolder(), "large"), randomBytes(700_000)];
+  await writeFile(path, bytes);
+  expect(await worker.crc32(path, 0, 700_000)).toBe(crc32(bytes));
+  expect(await worker.crc32(path, 1000, 699_000)).toBe(crc32(bytes.subarray(1000)));
+  expect(await worker.crc32(path, 1000, 699_001)).toBeUndefined();
+  await expect(worker.crc32(`${path}.none`, 0, 1)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
 test("FileWorker that has ended fails what waits, and what comes later", async () => {

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Blocks } from "./blocks.ts";
 import type { FileAttributes, FileWriter, SmallFile } from "./files-now.ts";
-import type { Hasher } from "./nas/read-back.ts";
+import type { Hasher, Summer } from "./nas/read-back.ts";
 import { answersAtOnce } from "./source/file-system.ts";
 
 export type FileJob =
@@ -11,11 +11,14 @@ export type FileJob =
   /** With what was hashed before, unless it begins something new. */
   | { readonly do: "hash"; readonly bytes: Uint8Array; readonly begins: boolean }
   /** Ends what was hashed. */
-  | { readonly do: "digest" };
+  | { readonly do: "digest" }
+  /** Of a part of a file. */
+  | { readonly do: "crc32"; readonly path: string; readonly from: number; readonly lengthBytes: number };
 
 export interface FileJobEnd {
   readonly other?: string | undefined;
   readonly sha256?: string;
+  readonly crc32?: number | undefined;
   readonly failed?: { readonly message: string };
 }
 
@@ -36,10 +39,10 @@ export function threadFor(sizeBytes: number): FileWorker | undefined {
 }
 
 /**
- * Writes files and reads them back on a thread of its own, for a disk that answers at once, and hashes there what they
- * are made of. Whoever starts it ends it. To start one takes 30 ms of CPU time, and 10 MB.
+ * Writes files and reads them back on a thread of its own, for a disk that answers at once, and hashes and sums there
+ * what they are made of. Whoever starts it ends it. To start one takes 30 ms of CPU time, and 10 MB.
  */
-export class FileWorker implements FileWriter {
+export class FileWorker implements FileWriter, Summer {
   /** Memory that the thread sees as well: what lies in it is not copied on its way to it. */
   readonly blocks = new Blocks({ shared: true });
   readonly #worker = new Worker(new URL("./file-thread.ts", import.meta.url));
@@ -76,6 +79,10 @@ export class FileWorker implements FileWriter {
         return (await this.#carryOut({ do: "digest" })).sha256 as string;
       },
     };
+  }
+
+  async crc32(path: string, from: number, lengthBytes: number): Promise<number | undefined> {
+    return (await this.#carryOut({ do: "crc32", path, from, lengthBytes })).crc32;
   }
 
   async end(): Promise<void> {

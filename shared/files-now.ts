@@ -9,6 +9,7 @@ import {
   readSync,
   writeSync,
 } from "node:fs";
+import { crc32 } from "node:zlib";
 
 /** A small file, or a part of a large one, held in memory. */
 export interface SmallFile {
@@ -88,5 +89,25 @@ function endsWith(file: number, bytes: Uint8Array, from: number, buffer: Buffer)
     if (read === 0) return done === bytes.byteLength;
     if (!buffer.subarray(0, read).equals(bytes.subarray(done, done + read))) return false;
     done += read;
+  }
+}
+
+/** @returns The CRC-32 of a part of a file; undefined when it ends before. */
+export function crc32Now(
+  { path, from, lengthBytes }: { path: string; from: number; lengthBytes: number },
+  buffer: Buffer,
+): number | undefined {
+  const file = openSync(path, "r");
+  try {
+    let sum = 0;
+    for (let done = 0; done < lengthBytes; ) {
+      const read = readSync(file, buffer, 0, Math.min(buffer.length, lengthBytes - done), from + done);
+      if (read === 0) return undefined;
+      sum = crc32(buffer.subarray(0, read), sum);
+      done += read;
+    }
+    return sum;
+  } finally {
+    closeSync(file);
   }
 }

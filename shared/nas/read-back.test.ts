@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { crc32Text } from "../crc32.ts";
 import { tempFolder } from "../testing.ts";
 import { openReadBack } from "./read-back.ts";
 
@@ -92,6 +93,29 @@ test("crc32() reads the whole file, whatever was read of it, and is written with
   const empty = await openReadBack(await fileWith(new Uint8Array()));
   expect(await empty.crc32()).toBe("00000000");
   await empty.close();
+});
+
+test("crc32() lets another thread take its share, and joins the sums in the order of the file", async () => {
+  const many = randomBytes((18 << 20) + 1);
+  const path = await fileWith(many);
+  const shares: number[] = [];
+  const other = {
+    crc32: async (_: string, from: number, lengthBytes: number) => {
+      shares.push(from);
+      await nextTurn();
+      return crc32(many.subarray(from, from + lengthBytes));
+    },
+  };
+  const told: number[] = [];
+  const file = await openReadBack(path, { onBytes: (done) => told.push(done) });
+  expect(await file.crc32(other)).toBe(crc32Text(crc32(many)));
+  expect(shares.length).toBeGreaterThan(1);
+  expect(told).toEqual(told.toSorted((a, b) => a - b));
+  expect(told.at(-1)).toBe(many.length);
+  await truncate(path, 18 << 20);
+  await expect(file.crc32({ crc32: async () => undefined })).rejects.toMatchObject({ code: "backup_damaged" });
+  await expect(file.crc32({ crc32: () => Promise.reject(new Error("gone")) })).rejects.toThrow(/gone|are there/);
+  await file.close();
 });
 
 test("openReadBack() knows an empty file", async () => {

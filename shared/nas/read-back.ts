@@ -1,13 +1,17 @@
 import { createHash } from "node:crypto";
 import { constants, readSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
+import { crc32Text, joinCrc32 } from "../crc32.ts";
 import { ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
 import { answersAtOnce } from "../source/file-system.ts";
 import { takingTurns } from "../source/walk.ts";
 
 const chunkBytes = 1 << 19;
+/** What a thread reads before it looks for more to do. */
+const partBytes = 4 << 20;
 /** Chunks of a stream that are valid at the same time: consumers read ahead by one or two, and so does the stream. */
 const ringSize = 5;
 /** The same where another thread hashes them, which may be busy for the time of some. */
@@ -21,6 +25,12 @@ export interface Hasher {
   update(bytes: Buffer): Promise<void>;
   /** Lower-case hex. */
   digest(): Promise<string>;
+}
+
+/** Reads and sums parts of files on another thread. */
+export interface Summer {
+  /** The CRC-32 of a part; undefined when the file ends before. */
+  crc32(path: string, from: number, lengthBytes: number): Promise<number | undefined>;
 }
 
 export interface StreamOptions {
@@ -48,8 +58,11 @@ export interface ReadBack {
   fill(buffer: Buffer, offset: number): Promise<Buffer>;
   /** Lower-case hex; reads the file unless a stream has been read to its end. */
   sha256(): Promise<string>;
-  /** Of the whole file, as a manifest has it; reads it, in a third of the time. */
-  crc32(): Promise<string>;
+  /**
+   * Of the whole file, as a manifest has it; reads it, in a third of the time.
+   * @param other Takes its share of a file that is near.
+   */
+  crc32(other?: Summer): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -132,6 +145,40 @@ export async function openReadBack(
     digest = hash.digest("hex");
   }
 
+  /** The CRC-32 of the file: whichever thread is free takes the next part. */
+  async function shared(other: Summer): Promise<number> {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, size));
+    const sums: number[] = [];
+    let taken = 0;
+    let done = 0;
+    const lengthOf = (part: number) => Math.min(partBytes, size - part * partBytes);
+    const here = async (part: number) => {
+      let sum = 0;
+      const end = part * partBytes + lengthOf(part);
+      for (let from = part * partBytes; from < end; from += chunkBytes) {
+        sum = crc32(await fill(buffer.subarray(0, Math.min(chunkBytes, end - from)), file, path, from, true), sum);
+      }
+      await nextTurn();
+      return sum;
+    };
+    // What it could not read to its end is told of here.
+    const there = async (part: number) =>
+      (await other.crc32(path, part * partBytes, lengthOf(part))) ?? (await here(part));
+    const take = async (sumOf: (part: number) => Promise<number>) => {
+      while (taken * partBytes < size) {
+        options.signal?.throwIfAborted();
+        const part = taken++;
+        sums[part] = await sumOf(part);
+        done += lengthOf(part);
+        options.onBytes?.(done);
+      }
+    };
+    // The other one always has a part that waits for it. Nobody reads any more when it throws.
+    const ends = await Promise.allSettled([take(there), take(there), take(here)]);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    return sums.reduce((sum, next, part) => joinCrc32(sum, next, lengthOf(part)), 0);
+  }
+
   return {
     path,
     sizeBytes: size,
@@ -142,7 +189,8 @@ export async function openReadBack(
       if (digest === undefined) for await (const _ of stream());
       return digest as unknown as string;
     },
-    async crc32() {
+    async crc32(other) {
+      if (isNear && other) return crc32Text(await shared(other));
       let sum = 0;
       for await (const chunk of chunks(() => {})) sum = crc32(chunk, sum);
       return crc32Text(sum);
@@ -150,9 +198,6 @@ export async function openReadBack(
     close: () => file.close(),
   };
 }
-
-/** As manifests have it. */
-export const crc32Text = (sum: number) => sum.toString(16).padStart(8, "0");
 
 /** File systems, by their device, that were found to have no use for O_DIRECT. */
 const buffered = new Set<number>();

@@ -1,6 +1,7 @@
 import type { BackupApp, PointFacts, PresentData, RestoreApp, RestoreTarget, Source } from "../app.ts";
 import { isMirror } from "../app.ts";
 import { Failure, toFailure } from "../failures.ts";
+import type { FileWorker } from "../file-worker.ts";
 import { aboutOf, factsOf, type RestorePoint, sizeOf } from "../nas/points.ts";
 import { openReadBack, type ReadBack } from "../nas/read-back.ts";
 import { type AppRun, isMirrorRun, type PointsRun, type Result } from "./app-run.ts";
@@ -153,19 +154,21 @@ export async function openVerified(
     return { files: new Map(), facts: { ...factsOf(point), tree }, close: async () => {} };
   }
   let verified = false;
-  const files = await openPoint(run, point, (done, total) => {
-    // Later reads of the same files have a progress of their own.
-    if (!verified) ctx.progress("verifying", done, total);
-  });
-  // Loaded here: other runs need no threads.
-  const worker = restore.trustsChecksums && (await import("../file-worker.ts")).threadFor(sizeOf(point));
+  // Loaded here: other runs need no threads. It begins while the files are opened.
+  const worker = restore.trustsChecksums ? (await import("../file-worker.ts")).threadFor(sizeOf(point)) : undefined;
+  let files: Map<string, ReadBack> | undefined;
   const close = async () => {
     await worker?.end();
-    for (const file of files.values()) await file.close();
+    for (const file of files?.values() ?? []) await file.close();
   };
   try {
+    files = await openPoint(run, point, (done, total) => {
+      // Later reads of the same files have a progress of their own.
+      if (!verified) ctx.progress("verifying", done, total);
+    });
     const isProven = restore.trustsChecksums && point.manifest !== undefined;
-    await verifyPoint(run, isProven ? "staging" : await (run as PointsRun).type.loadBackup(), point, files);
+    const prover = isProven ? "staging" : await (run as PointsRun).type.loadBackup();
+    await verifyPoint(run, prover, point, files, worker);
     verified = true;
     return { files, facts: { ...factsOf(point), ...(worker && { worker }) }, close };
   } catch (error) {
@@ -208,6 +211,7 @@ async function verifyPoint(
   prover: BackupApp<unknown, Source> | "staging",
   point: RestorePoint,
   files: ReadonlyMap<string, ReadBack>,
+  worker: FileWorker | undefined,
 ): Promise<void> {
   const hint = `The app was not touched. Another restore point: make list-${ctx.app.name}, then make restore-${ctx.app.name} AT=…`;
   for (const wanted of point.manifest?.files ?? []) {
@@ -231,7 +235,8 @@ async function verifyPoint(
   for (const wanted of point.manifest?.files ?? []) {
     // Staging computes sha256 of the very bytes that it unpacks: here it would be one of others, read before.
     const sum = prover === "staging" && wanted.crc32 !== undefined ? "crc32" : "sha256";
-    const actual = await files.get(wanted.kind)?.[sum]();
+    const file = files.get(wanted.kind);
+    const actual = await (sum === "crc32" ? file?.crc32(worker) : file?.sha256());
     if (actual === wanted[sum]) continue;
     throw new Failure(
       "backup_damaged",
