@@ -5,7 +5,7 @@ import { chmod, chown, copyFile, mkdir, open, rm, rmdir, utimes } from "node:fs/
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { link, lstat, openSmall, rename, type SmallFileHandle, stat, unlink } from "./files.ts";
-import { type FileWriter, type SmallFile, writeNow } from "./files-now.ts";
+import { type FileWriter, type SmallFile, writeManyNow } from "./files-now.ts";
 import { answersAtOnce } from "./source/file-system.ts";
 import type { Step } from "./step.ts";
 
@@ -175,17 +175,16 @@ export class Disk {
   /**
    * Writes new small files, all in one step and none fsynced: `syncFileSystem` has to follow before any of them is
    * relied on. Never replaces a file. A crash leaves some of them, and one torn.
+   * @param writer Who writes, only where the disk answers at once; this thread when absent.
    * @throws {NodeJS.ErrnoException} `EEXIST`, `ENOSPC`…
    */
-  async writeMany(files: readonly SmallFile[]): Promise<void> {
+  async writeMany(files: readonly SmallFile[], writer?: FileWriter): Promise<void> {
     const [first] = files;
     if (!first) return;
+    const attributes = { fileMode: this.#fileMode, owner: this.#owner };
     await this.#step(`write ${files.length} files from ${first.path}`, async () => {
-      if (await answersAtOnce(dirname(first.path))) {
-        const attributes = { fileMode: this.#fileMode, owner: this.#owner };
-        for (const file of files) writeNow(file, attributes);
-        return;
-      }
+      if (writer) return writer.writeOnly(files, attributes);
+      if (await answersAtOnce(dirname(first.path))) return writeManyNow(files, attributes);
       // A few at a time: a network file system answers each call late.
       const waiting = files.values();
       const write = async () => {

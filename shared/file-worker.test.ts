@@ -61,6 +61,22 @@ test("FileWorker replaces no file, follows no link, tells what failed by its cod
   expect(await readTree(folder)).toMatchObject({ mine: "mine", "none/a": "many" });
 });
 
+test("FileWorker writes without reading back, and proves what is there", async () => {
+  const worker = started();
+  const folder = await tempFolder();
+  const files = [inMemory(join(folder, "a"), 0, 4), inMemory(join(folder, "b"), 5, 10)];
+  await worker.writeOnly(files, { fileMode: 0o600 });
+  await expect(worker.writeOnly(files, { fileMode: 0o600 })).rejects.toMatchObject({ code: "EEXIST" });
+  const paths = ["a", "none", "b", "a/none"].map((name) => join(folder, name));
+  expect(await worker.prove(paths)).toEqual([
+    { sizeBytes: 4, sha256: hash("sha256", "many") },
+    undefined,
+    { sizeBytes: 5, sha256: hash("sha256", "bytes") },
+    undefined,
+  ]);
+  await expect(worker.prove([folder])).rejects.toMatchObject({ code: "EISDIR" });
+});
+
 test("FileWorker sums a part of a file, and says when the file ends before", async () => {
   const worker = started();
   const [path, bytes] = [join(await tempFolder(), "large"), randomBytes(700_000)];

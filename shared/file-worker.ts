@@ -2,21 +2,25 @@ import { hash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Blocks } from "./blocks.ts";
-import type { FileAttributes, FileWriter, SmallFile } from "./files-now.ts";
+import type { FileAttributes, FileWriter, Proven, SmallFile } from "./files-now.ts";
 import type { Hasher, Summer } from "./nas/read-back.ts";
+import type { Prover } from "./nas/read-many.ts";
 import { answersAtOnce } from "./source/file-system.ts";
 
 export type FileJob =
-  | { readonly do: "write"; readonly files: readonly SmallFile[]; readonly attributes: FileAttributes }
+  | { readonly do: "write" | "writeOnly"; readonly files: readonly SmallFile[]; readonly attributes: FileAttributes }
   /** With what was hashed before, unless it begins something new. */
   | { readonly do: "hash"; readonly bytes: Uint8Array; readonly begins: boolean }
   /** Ends what was hashed. */
   | { readonly do: "digest" }
+  /** Reads whole files. */
+  | { readonly do: "prove"; readonly paths: readonly string[] }
   /** Of a part of a file. */
   | { readonly do: "crc32"; readonly path: string; readonly from: number; readonly lengthBytes: number };
 
 export interface FileJobEnd {
   readonly other?: string | undefined;
+  readonly proven?: readonly (Proven | undefined)[];
   readonly sha256?: string;
   readonly crc32?: number | undefined;
   readonly failed?: { readonly message: string };
@@ -42,7 +46,7 @@ export function threadFor(sizeBytes: number): FileWorker | undefined {
  * Writes files and reads them back on a thread of its own, for a disk that answers at once, and hashes and sums there
  * what they are made of. Whoever starts it ends it. To start one takes 30 ms of CPU time, and 10 MB.
  */
-export class FileWorker implements FileWriter, Summer {
+export class FileWorker implements FileWriter, Prover, Summer {
   /** Memory that the thread sees as well: what lies in it is not copied on its way to it. */
   readonly blocks = new Blocks({ shared: true });
   readonly #worker = new Worker(new URL("./file-thread.ts", import.meta.url));
@@ -62,6 +66,14 @@ export class FileWorker implements FileWriter, Summer {
 
   async write(files: readonly SmallFile[], attributes: FileAttributes): Promise<string | undefined> {
     return (await this.#carryOut({ do: "write", files, attributes })).other;
+  }
+
+  async writeOnly(files: readonly SmallFile[], attributes: FileAttributes): Promise<void> {
+    await this.#carryOut({ do: "writeOnly", files, attributes });
+  }
+
+  async prove(paths: readonly string[]): Promise<readonly (Proven | undefined)[]> {
+    return (await this.#carryOut({ do: "prove", paths })).proven ?? [];
   }
 
   /** The sha256 of one thing at a time, given in parts, each of which stays as it is until its promise is fulfilled. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -32,16 +33,28 @@ export interface FileAttributes {
  * does nothing else (`file-thread.ts`).
  */
 
-/** Writes files and reads each of them back. */
+/** Writes new files; replaces none. */
 export interface FileWriter {
-  /** New files; replaces none. @returns The first path that has other bytes. @throws {NodeJS.ErrnoException} */
+  /** And reads each of them back. @returns The first path that has other bytes. @throws {NodeJS.ErrnoException} */
   write(files: readonly SmallFile[], attributes: FileAttributes): Promise<string | undefined>;
+  /** Does not read them back. @throws {NodeJS.ErrnoException} */
+  writeOnly(files: readonly SmallFile[], attributes: FileAttributes): Promise<void>;
+}
+
+/** What a file has proven to be. */
+export interface Proven {
+  readonly sizeBytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
 }
 
 /** On this thread. */
 export function writerHere(): FileWriter {
   const buffer = Buffer.allocUnsafeSlow(readBackBytes);
-  return { write: async (files, attributes) => writeProven(files, attributes, buffer) };
+  return {
+    write: async (files, attributes) => writeProven(files, attributes, buffer),
+    writeOnly: async (files, attributes) => writeManyNow(files, attributes),
+  };
 }
 
 /** What is read back at once: most files are smaller. */
@@ -56,12 +69,16 @@ export function writeProven(
   return files.find((file) => !writeNow(file, attributes, buffer))?.path;
 }
 
+export function writeManyNow(files: readonly SmallFile[], attributes: FileAttributes): void {
+  for (const file of files) writeNow(file, attributes);
+}
+
 /**
  * Writes a new file, and replaces none; or the next part of one.
  * @param readBack Memory of any size to read it back into.
  * @returns Whether it has the bytes that were written, and ends with them; true when nobody asked.
  */
-export function writeNow(
+function writeNow(
   { path, bytes, from = 0, mode, modifiedAtMs }: SmallFile,
   { fileMode, owner }: FileAttributes,
   readBack?: Buffer,
@@ -110,4 +127,44 @@ export function crc32Now(
   } finally {
     closeSync(file);
   }
+}
+
+/** Looks at the content of a file, part after part. */
+export interface Reader<Result> {
+  update(part: Buffer): void;
+  end(): Result;
+}
+
+/** @returns What the reader has made of a file; undefined when it is not there. */
+export function readNow<Result>(path: string, buffer: Buffer, reader: Reader<Result>): Result | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+  try {
+    for (let offset = 0; ; ) {
+      const bytesRead = readSync(file, buffer, 0, buffer.length, offset);
+      if (bytesRead === 0) return reader.end();
+      reader.update(buffer.subarray(0, bytesRead));
+      offset += bytesRead;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+export function proofReader(): Reader<Proven> {
+  const sum = createHash("sha256");
+  let sizeBytes = 0;
+  return {
+    update(part) {
+      sum.update(part);
+      sizeBytes += part.length;
+    },
+    end: () => ({ sizeBytes, sha256: sum.digest("hex") }),
+  };
 }

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ignore } from "../disk.ts";
-import type { SmallFile } from "../files-now.ts";
+import { type Proven, proofReader, type Reader, readNow, type SmallFile } from "../files-now.ts";
 import { answersAtOnce } from "../source/file-system.ts";
 
 /** What is read at once: most files are smaller. */
@@ -12,28 +11,30 @@ const readBytes = 1 << 18;
 /** Files that are read with synchronous calls before anything else gets its turn. */
 const filesATurn = 32;
 
+/** Proves files on another thread. */
+export interface Prover {
+  /** As `proveMany`, of absolute paths. */
+  prove(paths: readonly string[]): Promise<readonly (Proven | undefined)[]>;
+}
+
 /**
  * Proves files of which there are many: the same as `openReadBack` and `sha256`, in fewer calls.
  * @param paths Below the folder, all on its file system.
+ * @param other Takes half of them; only where the disk answers at once.
  * @returns In their order; undefined for one that is not there.
  * @throws {NodeJS.ErrnoException} What reading fails with.
  */
-export const proveMany = (
+export async function proveMany(
   folder: string,
   paths: readonly string[],
-  signal?: AbortSignal,
-): Promise<({ sizeBytes: number; sha256: string } | undefined)[]> =>
-  readMany(folder, paths, signal, () => {
-    const sum = createHash("sha256");
-    let sizeBytes = 0;
-    return {
-      update(part) {
-        sum.update(part);
-        sizeBytes += part.length;
-      },
-      end: () => ({ sizeBytes, sha256: sum.digest("hex") }),
-    };
-  });
+  { signal, other }: { signal?: AbortSignal; other?: Prover | undefined } = {},
+): Promise<(Proven | undefined)[]> {
+  const half = other ? paths.length >> 1 : 0;
+  const there = other?.prove(paths.slice(0, half).map((path) => resolve(folder, path)));
+  there?.catch(() => {});
+  const here = await readMany(folder, paths.slice(half), signal, proofReader);
+  return [...((await there) ?? []), ...here];
+}
 
 /** Reads back what was just written, below a folder. @returns The first path that has other bytes, or is not there. */
 export async function firstOther(folder: string, files: readonly SmallFile[]): Promise<string | undefined> {
@@ -51,11 +52,6 @@ export async function firstOther(folder: string, files: readonly SmallFile[]): P
     };
   });
   return paths.find((_, index) => same[index] !== true);
-}
-
-interface Reader<Result> {
-  update(part: Buffer): void;
-  end(): Result;
 }
 
 /** A few at a time where each call is answered late, one after the other where it is answered at once. */
@@ -88,25 +84,6 @@ async function readMany<Result>(
 }
 
 const absent = ignore("ENOENT", "ENOTDIR");
-
-function readNow<Result>(path: string, buffer: Buffer, reader: Reader<Result>): Result | undefined {
-  let file: number;
-  try {
-    file = openSync(path, constants.O_RDONLY);
-  } catch (error) {
-    return absent(error as NodeJS.ErrnoException);
-  }
-  try {
-    for (let offset = 0; ; ) {
-      const bytesRead = readSync(file, buffer, 0, buffer.length, offset);
-      if (bytesRead === 0) return reader.end();
-      reader.update(buffer.subarray(0, bytesRead));
-      offset += bytesRead;
-    }
-  } finally {
-    closeSync(file);
-  }
-}
 
 /** Past the client's cache where the file system allows it, as `openReadBack`. */
 async function readOne<Result>(

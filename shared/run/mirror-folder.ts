@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Disk, ignore } from "../disk.ts";
 import { Failure } from "../failures.ts";
+import type { FileWorker } from "../file-worker.ts";
 import { lstat } from "../files.ts";
 import type { SmallFile } from "../files-now.ts";
 import type { MirrorFolder, MirrorFolderFile } from "../mirror-app.ts";
@@ -21,8 +22,10 @@ type Entry = Manifest["files"][number];
 
 /** Files up to this size are read whole, and written several at a time. */
 const smallBytes = 1 << 20;
-const batchBytes = 8 << 20;
+const batchBytes = 4 << 20;
 const batchFiles = 128;
+/** Batches that are held in memory: one is read, one is written, one waits. */
+const roomCount = 3;
 
 /** Finder leaves hidden files in every folder that it shows: they are nobody's. */
 const isHidden = (path: string) => path.startsWith(".", path.lastIndexOf("/") + 1);
@@ -42,7 +45,7 @@ export async function isListed(
     for await (const files of batches(readList(folders, sha256))) {
       listed += files.length;
       const paths = files.map((file) => file.path);
-      const found = await proveMany(path, paths, signal);
+      const found = await proveMany(path, paths, { signal });
       if (files.some(({ sha256: wanted }, index) => found[index]?.sha256 !== wanted)) return false;
     }
   } catch {
@@ -59,9 +62,26 @@ export async function isListed(
  * @throws {Failure} `source_changing`, `source_invalid`, `nas_write_failed`.
  */
 export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: string): Promise<Entry> {
-  const { ctx, folders } = run;
-  const target = join(root, unit.path);
   const staged = incomingFolder(run, unit);
+  await run.ctx.disk.makeDir(dirname(staged));
+  // Loaded here: other runs need no threads.
+  const worker = await (await import("../file-worker.ts")).fileWorkerFor(dirname(staged), unit.sizeBytes);
+  try {
+    return await placeStaged(run, unit, { target: join(root, unit.path), staged, worker });
+  } finally {
+    await worker?.end();
+  }
+}
+
+/** Where a folder is copied to first, where it shall be, and who helps. */
+interface Placing {
+  readonly target: string;
+  readonly staged: string;
+  readonly worker: FileWorker | undefined;
+}
+
+async function placeStaged(run: MirrorRun, unit: MirrorFolder, { target, staged, worker }: Placing): Promise<Entry> {
+  const { ctx, folders } = run;
   const isThere = (await lstat(target).catch(ignore("ENOENT")))?.isDirectory() ?? false;
   const goesOn = (await lstat(staged).catch(ignore("ENOENT"))) !== undefined;
   const stagedList = `${staged}.sha256`;
@@ -70,7 +90,7 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
   let [files, sizeBytes] = [0, 0];
   async function* lines() {
     let text = "";
-    for await (const file of copyFiles(run, unit, staged, { present: isThere ? target : undefined, goesOn })) {
+    for await (const file of copyFiles(run, unit, { staged, worker, present: isThere ? target : undefined, goesOn })) {
       files += 1;
       sizeBytes += file.sizeBytes;
       text += listLine(file);
@@ -91,7 +111,7 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
   // A new folder gets its name with all that is in it.
   if (goesOn && !isThere) await removeUnlisted(run, staged, list.sha256);
   await ctx.disk.syncFileSystem(folders.incoming);
-  await readBack(run, staged, list.sha256);
+  await readBack(run, staged, list.sha256, worker);
   await ctx.disk.makeDir(dirname(target));
   if (!isThere) await ctx.disk.rename(staged, target);
   else await takeOver(run, staged, target, list.sha256);
@@ -103,41 +123,62 @@ export async function placeFolder(run: MirrorRun, unit: MirrorFolder, root: stri
 async function* copyFiles(
   { ctx }: MirrorRun,
   unit: MirrorFolder,
-  staged: string,
-  { present, goesOn }: { present: string | undefined; goesOn: boolean },
+  { staged, worker, present, goesOn }: Omit<Placing, "target"> & { present: string | undefined; goesOn: boolean },
 ): AsyncGenerator<ListedFile & { sizeBytes: number }> {
   const folders = new Set([staged]);
+  const rooms = Array.from({ length: roomCount }, () => new Room());
   let doneBytes = 0;
+  let batchCount = 0;
   let writing = Promise.resolve();
-  for await (const batch of batches(unit.files())) {
-    ctx.signal.throwIfAborted();
-    const read = await readSources(batch);
-    const small: SmallFile[] = [];
-    for (const { file, sha256, bytes } of read) {
-      const path = join(staged, file.path);
-      const isStaged = goesOn && (await hasContent(path, file.sizeBytes, sha256, ctx.signal));
-      // Of an earlier state, which a run that was killed or refused had begun to copy.
-      if (goesOn && !isStaged && (await lstat(path).catch(ignore("ENOENT", "ENOTDIR")))) {
-        await ctx.disk.removeTree(path);
+  try {
+    for await (const batch of batches(unit.files())) {
+      ctx.signal.throwIfAborted();
+      const room = rooms[batchCount++ % rooms.length] as Room;
+      await room.written;
+      const read = await readSources(batch, room);
+      const small: SmallFile[] = [];
+      for (const { file, sha256, bytes } of read) {
+        const path = join(staged, file.path);
+        const isStaged = goesOn && (await hasContent(path, file.sizeBytes, sha256, ctx.signal));
+        // Of an earlier state, which a run that was killed or refused had begun to copy.
+        if (goesOn && !isStaged && (await lstat(path).catch(ignore("ENOENT", "ENOTDIR")))) {
+          await ctx.disk.removeTree(path);
+        }
+        const stands = present && (await hasContent(join(present, file.path), file.sizeBytes, sha256, ctx.signal));
+        if (isStaged || stands) continue;
+        if (!folders.has(dirname(path))) await ctx.disk.makeDir(dirname(path));
+        folders.add(dirname(path));
+        if (bytes) small.push({ path, bytes });
+        else await ctx.disk.write(path, contentOf(file.from), { sync: false, signal: ctx.signal });
       }
-      const stands = present && (await hasContent(join(present, file.path), file.sizeBytes, sha256, ctx.signal));
-      if (isStaged || stands) continue;
-      if (!folders.has(dirname(path))) await ctx.disk.makeDir(dirname(path));
-      folders.add(dirname(path));
-      if (bytes) small.push({ path, bytes });
-      else await ctx.disk.write(path, contentOf(file.from), { sync: false, signal: ctx.signal });
+      // The next files are read while these are written. A thread takes one batch after the other by itself.
+      const write = () => ctx.disk.writeMany(small, worker);
+      room.written = worker ? write() : writing.then(write);
+      writing = Promise.all([writing, room.written]).then(() => {});
+      writing.catch(() => {});
+      for (const { file, sha256 } of read) {
+        doneBytes += file.sizeBytes;
+        yield { path: file.path, sha256, sizeBytes: file.sizeBytes };
+      }
+      ctx.progress("copying", doneBytes);
     }
-    // The next files are read while these are written.
     await writing;
-    writing = ctx.disk.writeMany(small);
-    writing.catch(() => {});
-    for (const { file, sha256 } of read) {
-      doneBytes += file.sizeBytes;
-      yield { path: file.path, sha256, sizeBytes: file.sizeBytes };
-    }
-    ctx.progress("copying", doneBytes);
+  } finally {
+    await writing.catch(() => {});
   }
-  await writing;
+}
+
+/** Memory for the content of a batch, used again once that is written. Other threads see it, too. */
+class Room {
+  written = Promise.resolve();
+  #memory: Buffer = Buffer.alloc(0);
+
+  of(sizeBytes: number): Buffer {
+    if (this.#memory.length < sizeBytes) {
+      this.#memory = Buffer.from(new SharedArrayBuffer(Math.max(sizeBytes, batchBytes + smallBytes)));
+    }
+    return this.#memory.subarray(0, sizeBytes);
+  }
 }
 
 interface Read {
@@ -148,9 +189,9 @@ interface Read {
 }
 
 /** The hashes of some source files, with the content of those that are small. */
-async function readSources(files: readonly MirrorFolderFile[]): Promise<Read[]> {
+async function readSources(files: readonly MirrorFolderFile[], memory: Room): Promise<Read[]> {
   const small = files.filter(({ sizeBytes }) => sizeBytes <= smallBytes);
-  const room = Buffer.allocUnsafeSlow(small.reduce((sum, { sizeBytes }) => sum + sizeBytes + 1, 0));
+  const room = memory.of(small.reduce((sum, { sizeBytes }) => sum + sizeBytes + 1, 0));
   let used = 0;
   const read: Read[] = [];
   for (const file of files) {
@@ -212,11 +253,16 @@ async function hasContent(path: string, sizeBytes: number, sha256: string, signa
 }
 
 /** Reads what was copied, past the client's cache where the system allows it, and compares. */
-async function readBack({ ctx, folders }: MirrorRun, staged: string, list: string): Promise<void> {
+async function readBack(
+  { ctx, folders }: MirrorRun,
+  staged: string,
+  list: string,
+  other: FileWorker | undefined,
+): Promise<void> {
   let doneBytes = 0;
   for await (const files of batches(readList(folders, list))) {
     const paths = files.map(({ path }) => path);
-    for (const [index, found] of (await proveMany(staged, paths, ctx.signal)).entries()) {
+    for (const [index, found] of (await proveMany(staged, paths, { signal: ctx.signal, other })).entries()) {
       // What the NAS had already was read when it was compared.
       if (!found) continue;
       doneBytes += found.sizeBytes;

@@ -157,6 +157,20 @@ test("runMirror() keeps checksums that sha256sum would take", async () => {
   expect(sums[0]).toMatch(/^7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed {2}box\/books\/a\/1$/);
 });
 
+test("runMirror() copies many files on two threads, of whatever sizes, and reads back what has arrived", async () => {
+  const box = await shelf("memory");
+  const many = join(box.source, "books/many");
+  await mkdir(many);
+  const sizes = Array.from({ length: 400 }, (_, n) => (n === 99 ? 5_000_000 : n % 50 === 0 ? 900_000 : n * 60));
+  await Promise.all(sizes.map((size, n) => writeFile(join(many, `${n}`), Buffer.alloc(size, `${n} `))));
+  expect(await backUp(box)).toMatchObject({ outcome: "created" });
+  for (const [n, size] of sizes.entries()) {
+    const arrived = await readFile(join(box.nas, "books/many", `${n}`));
+    expect(arrived.equals(Buffer.alloc(size, `${n} `))).toBe(true);
+  }
+  await expectWhole(box);
+});
+
 test("runMirror() copies a new folder only, and removes what nothing refers to any more", async () => {
   const box = await shelf();
   await backUp(box);
