@@ -2,7 +2,7 @@ import { createInflate } from "node:zlib";
 import { Failure } from "../../shared/failures.ts";
 import { GameVersion } from "./game-version.ts";
 import { MapHash } from "./map-identity.ts";
-import { readEntry, readZipEntries, type ZipBytes, type ZipEntry } from "./zip.ts";
+import type { ZipBytes, ZipEntry } from "./zip.ts";
 import { hostile } from "./zip-names.ts";
 
 /*
@@ -29,12 +29,15 @@ export interface SaveProof {
 /** A save inflates to three or four times its size; a bomb to thousands. */
 const maxExpansion = 100;
 const smallBytes = 64 << 20;
+/** With Node's streams and a package for archives: a run that reads no save does without them. */
+const loadZip = () => import("./zip.ts");
 
 /**
  * Proves a save by reading all of it. Memory stays flat whatever its size.
  * @throws {Failure} `backup_damaged`, `backup_hostile`: which file, which member, why.
  */
 export async function proveSave(file: ZipBytes, signal?: AbortSignal): Promise<SaveProof> {
+  const { readEntry, readZipEntries } = await loadZip();
   const entries = await readZipEntries(file, signal);
   checkExpansion(
     file,
@@ -79,6 +82,7 @@ export async function proveSave(file: ZipBytes, signal?: AbortSignal): Promise<S
  * @returns undefined when the save does not tell.
  */
 export async function readMapHash(file: ZipBytes, signal?: AbortSignal): Promise<string | undefined> {
+  const { readEntry, readZipEntries } = await loadZip();
   const { init } = layoutOf(file, await readZipEntries(file, signal));
   if (!init) return undefined;
   checkExpansion(file, init.sizeBytes);
@@ -129,6 +133,7 @@ function layoutOf(file: ZipBytes, entries: readonly ZipEntry[]): Layout {
 async function readTotal(file: ZipBytes, entry: ZipEntry, options: { signal?: AbortSignal }): Promise<number> {
   if (entry.sizeBytes !== 8) throw damaged(file, `level.datmetadata of 8 bytes is wanted, has ${entry.sizeBytes}`);
   const pieces: Buffer[] = [];
+  const { readEntry } = await loadZip();
   await readEntry(file, entry, (piece) => pieces.push(piece), options);
   return Number(Buffer.concat(pieces).readBigUInt64LE());
 }
