@@ -27,12 +27,14 @@ export async function bundleProgram(
     builtinsAtFirstUse,
     logWithoutThreads,
   ];
-  const own = [virtual(entry, beginning(program)), types, ...plugins];
+  const source = JSON.stringify(join(root, `functions/${program}.ts`));
   // The others begin once and stay.
   if (program !== "run") {
-    await writeBundle({ [program]: entry }, folder, own);
+    const code = `import { main } from ${source}; main();`;
+    await writeBundle({ [program]: entry }, folder, [virtual(entry, code), types, ...plugins]);
     return;
   }
+  const own = [virtual(entry, `export { main } from ${source};`), types, ...plugins];
   const main = await writeBundle({ main: entry }, folder, own, "[name]-[hash].cjs");
   await writeBundle({ [program]: loader }, folder, [virtual(loader, loading(main))]);
   // Each by itself: a part that it shared with the program would be the program, which begins when it is loaded.
@@ -52,6 +54,7 @@ async function writeBundle(
   const bundle = await rolldown({
     input,
     platform: "node",
+    preserveEntrySignatures: "allow-extension",
     plugins: [...plugins, asciiOnly],
     // The package's own files of 80 modules are functions to call; those for browsers are one scope.
     resolve: { alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") } },
@@ -76,11 +79,8 @@ const entry = "keepsake:program";
 const loading = (
   main: string,
 ) => `import { keptFolder, partsOf } from ${JSON.stringify(join(root, "functions/parts.ts"))};
-  partsOf(__dirname, keptFolder(${JSON.stringify(main)}, process.argv[3]))(${JSON.stringify(`./${main}`)});`;
-
-/** What a program's source does when it is started. */
-const beginning = (program: Program) =>
-  `import { main } from ${JSON.stringify(join(root, `functions/${program}.ts`))}; main();`;
+  const kept = keptFolder(${JSON.stringify(main)}, process.argv[3]);
+  partsOf(__dirname, kept)(${JSON.stringify(`./${main}`)}).main(kept);`;
 
 const virtual = (name: string, code: string): Plugin => ({
   name,

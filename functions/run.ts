@@ -16,9 +16,13 @@ import { readTask } from "./task.ts";
  * events go to NATS_URL, or where the secret or the configuration says. Exit status 0 when it ended well, 1 when it did
  * not, 2 when it could not begin.
  */
-export async function runner([configPath, runPath]: string[], onStep?: RunnerOptions["onStep"]): Promise<number> {
+export async function runner(
+  [configPath, runPath]: string[],
+  onStep?: RunnerOptions["onStep"],
+  kept?: string,
+): Promise<number> {
   const log = createLog("runner");
-  const [config, run] = await readTask(configPath, runPath);
+  const [config, run] = await readTask(configPath, runPath, kept);
   const stop = new AbortController();
   let pod: InPod | undefined;
   for (const name of ["SIGTERM", "SIGINT"] as const) {
@@ -60,9 +64,12 @@ function writeLine(line: RunLine): void {
   writeSync(1, `${JSON.stringify(line)}\n`);
 }
 
-/** The runner as a process. */
-export async function main(): Promise<void> {
-  process.exitCode = await runner(process.argv.slice(2)).catch((error) => {
+/**
+ * The runner as a process.
+ * @param kept Where it keeps what it need not make anew; undefined keeps nothing.
+ */
+export async function main(kept?: string): Promise<void> {
+  process.exitCode = await runner(process.argv.slice(2), undefined, kept).catch((error) => {
     createLog("runner").error({ err: error }, "the run could not begin");
     return 2;
   });
