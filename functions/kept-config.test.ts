@@ -1,9 +1,10 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadConfig } from "../shared/config.ts";
+import { loadConfig, parseSettings } from "../shared/config.ts";
 import { boxType, tempFolder } from "../shared/testing.ts";
 import { loadKeptConfig } from "./kept-config.ts";
+import { loadAppTypes } from "./types.ts";
 
 async function place(text = "nas: ./nas\ntimeZone: Europe/Berlin\nnasOwner: '1000:1000'\napps: { box: {} }") {
   const folder = await tempFolder();
@@ -59,4 +60,12 @@ test("loadKeptConfig() keeps nothing where nothing is kept, and does without a p
   await expect(loadKeptConfig(join(folder, "none.yaml"), [boxType], folder)).rejects.toMatchObject({
     code: "invalid_config",
   });
+});
+
+test("the settings of all apps are what is read again of what was kept", async () => {
+  const types = await loadAppTypes();
+  const path = join(import.meta.dirname, "../deploy/keepsake.yaml");
+  const settings = parseSettings(await readFile(path, "utf8"), path, types);
+  expect(settings.apps.map(({ type }) => type).toSorted()).toEqual(types.map(({ type }) => type).toSorted());
+  expect(JSON.parse(JSON.stringify(settings))).toEqual(settings);
 });
