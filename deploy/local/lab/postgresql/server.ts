@@ -27,6 +27,8 @@ export interface LabServerOptions {
    * follows from this path: a server refuses to run as root, and the user `postgres` may not be able to enter here.
    */
   readonly folder: string;
+  /** Where its data lies instead; whoever the server runs as has to get there. */
+  readonly dataFolder?: string;
   /** Folder of initdb and postgres; what `findServerBin` finds when absent. */
   readonly bin?: string;
   /** A free one when absent; a server that was made before keeps its own. */
@@ -44,7 +46,7 @@ export interface LabServerOptions {
 export async function startLabServer(options: LabServerOptions): Promise<LabServer> {
   const bin = options.bin ?? (await findServerBin());
   const owner = await serverUser();
-  const folder = await dataFolder(options.folder, owner);
+  const folder = options.dataFolder ?? (await defaultDataFolder(options.folder, owner));
   const data = join(folder, "data");
   await mkdir(options.folder, { recursive: true });
   const passwordFile = passwordFileIn(options.folder);
@@ -66,7 +68,7 @@ export async function findLabServer({
   folder,
   ...options
 }: Pick<LabServerOptions, "folder" | "bin">): Promise<LabServer | undefined> {
-  const dataIn = await dataFolder(folder, await serverUser());
+  const dataIn = await defaultDataFolder(folder, await serverUser());
   if (!(await exists(confIn(join(dataIn, "data")))) || !(await exists(passwordFileIn(folder)))) return undefined;
   return describe(folder, dataIn, options.bin ?? (await findServerBin()));
 }
@@ -118,7 +120,7 @@ async function serverUser(): Promise<User | undefined> {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-async function dataFolder(given: string, owner: User | undefined): Promise<string> {
+async function defaultDataFolder(given: string, owner: User | undefined): Promise<string> {
   const folder = resolve(given);
   if (!owner) return join(folder, "server");
   const name = createHash("sha256").update(folder).digest("hex").slice(0, 12);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -43,9 +43,16 @@ export type TestContext = RunContext<Settings> & { warnings: string[]; steps: st
 
 export async function startTestLab(): Promise<TestLab> {
   const folder = await mkdtemp(join(tmpdir(), "keepsake-pg-"));
+  // As root the server is another user, who has to get through.
+  await chmod(folder, 0o711);
   // PG_BIN tries another version than the installed one.
   const bin = process.env.PG_BIN;
-  const server = await startLabServer({ folder: join(folder, "server"), volatile: true, ...(bin && { bin }) });
+  const server = await startLabServer({
+    folder: join(folder, "server"),
+    dataFolder: join(folder, "data"),
+    volatile: true,
+    ...(bin && { bin }),
+  });
   const connection = (database = "postgres") => labConnection(server, database);
   const sql = async (text: string, database?: string) => {
     const client = new pg.Client(await connection(database));
