@@ -35,7 +35,7 @@ setup-e2e:
 
 test: setup-test ## every test, with lint, types, formatting, unused code and import boundaries [E2E=no]
 	@npm run --silent check
-	@$(NODE) node_modules/vitest/vitest.mjs run --project unit
+	@$(NODE) node_modules/vitest/vitest.mjs run --project "unit*"
 	@[ '$(E2E)' = no ] || $(MAKE) --no-print-directory e2e
 
 e2e: setup-e2e ## the tests on a real Kubernetes, which is built the first time: Linux, as root

@@ -4,6 +4,19 @@ import { LongestFirst } from "./test/longest-first.ts";
 
 const exclude = ["node_modules/**", "homelab/**", "build/**"];
 
+/** Their files take turns in processes that load once what they all import, which is much of what each file costs. */
+const together = [
+  "{events,shared}/**/*.test.ts",
+  "functions/{factorio,mapshot,notify,ollama,open-webui,sdtd}/**/*.test.ts",
+  "deploy/{cluster,manifests}/**/*.test.ts",
+];
+
+const workers = {
+  // Most tests wait for processes that they have started.
+  maxWorkers: 3,
+  sequence: { groupOrder: 0 },
+};
+
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -13,11 +26,19 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["**/*.test.ts"],
-          exclude: [...exclude, "test/cluster/**"],
+          exclude: [...exclude, ...together, "test/cluster/**"],
+          globalSetup: ["test/temporary-folder.ts", "test/bundle-programs.ts"],
+          ...workers,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "unit-together",
+          include: together,
           globalSetup: "test/temporary-folder.ts",
-          // Most tests wait for processes that they have started.
-          maxWorkers: 3,
-          sequence: { groupOrder: 0 },
+          isolate: false,
+          ...workers,
         },
       },
       {

@@ -19,7 +19,7 @@ export async function bundleProgram(
   folder: string,
   { rootFromBundle, amongBundles }: BundleOptions = { rootFromBundle: relative(folder, root), amongBundles: false },
 ): Promise<void> {
-  const types = listOfTypes(await typeFolders());
+  const types = await listOfTypes();
   const plugins = [
     ...(amongBundles ? [programsBeside] : []),
     placesOfSources(rootFromBundle),
@@ -89,14 +89,17 @@ const virtual = (name: string, code: string): Plugin => ({
 });
 
 /** `functions/types.ts` without looking into folders. */
-const listOfTypes = (types: readonly string[]): Plugin => ({
-  name: "list of types",
-  load(id) {
-    if (id !== join(root, "functions/types.ts")) return undefined;
-    const imports = types.map((type, index) => `import { app as app${index} } from "./${type}/app.ts";`);
-    return `${imports.join("\n")} export const loadAppTypes = async () => [${types.map((_, index) => `app${index}`)}];`;
-  },
-});
+export async function listOfTypes(): Promise<Plugin> {
+  const types = await typeFolders();
+  return {
+    name: "list of types",
+    load(id) {
+      if (id !== join(root, "functions/types.ts")) return undefined;
+      const imports = types.map((type, index) => `import { app as app${index} } from "./${type}/app.ts";`);
+      return `${imports.join("\n")} export const loadAppTypes = async () => [${types.map((_, index) => `app${index}`)}];`;
+    },
+  };
+}
 
 /** `functions/programs.ts` where no program runs from its source. */
 const programsBeside: Plugin = {

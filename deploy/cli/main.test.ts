@@ -60,6 +60,7 @@ function run(
   const child = spawn(process.execPath, [main, ...args], {
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       HOME: clone,
       TZ: "Europe/Berlin",
       KEEPSAKE_CLONE: clone,

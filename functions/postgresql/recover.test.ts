@@ -10,6 +10,7 @@ import {
   withFiles,
 } from "../../deploy/local/lab/postgresql/testing.ts";
 import type { Capture } from "../../shared/app.ts";
+import { killPoints } from "../../test/crash/kill.ts";
 import { DatabaseTarget } from "./database-target.ts";
 
 let lab: TestLab;
@@ -56,20 +57,24 @@ const roles = async () =>
 
 class Killed extends Error {}
 
-/** Runs something again and again, stopped before its first change, its second, …, until it comes through. */
-async function killAtEveryStep(
+/** Runs something again and again, stopped before one of its changes after another, until it comes through. */
+async function killAtSampledSteps(
   prepare: () => Promise<void>,
   run: (ctx: TestContext) => Promise<void>,
   look: (killedAt: string) => Promise<void>,
   again = false,
 ): Promise<number> {
-  for (let n = 0; ; n++) {
+  const undisturbed = lab.context();
+  await prepare();
+  await run(undisturbed);
+  const { length } = undisturbed.steps;
+  for (const [index, n] of killPoints(length, 6).entries()) {
     // What was killed and recovered is as it was before: that is what `look` makes sure of.
-    if (n === 0 || again) await prepare();
+    if (index === 0 || again) await prepare();
     let killedAt: string | undefined;
     const ctx = lab.context({
       onStep(what, index) {
-        if (index !== n) return;
+        if (index !== n - 1) return;
         killedAt = what;
         throw new Killed(what);
       },
@@ -77,19 +82,22 @@ async function killAtEveryStep(
     await run(ctx).catch((error) => {
       if (killedAt === undefined) throw error;
     });
-    if (killedAt === undefined) return n;
+    expect(killedAt, `change ${n} of ${length}`).toBeDefined();
     await new DatabaseTarget(lab.context({ runId: "next.1" })).recover();
-    await look(killedAt);
+    await look(killedAt as string);
     expect(
       (await lab.names()).filter((name) => name.startsWith("keepsake")),
       killedAt,
     ).toEqual([]);
     expect(await new DatabaseTarget(lab.context({ runId: "next.2" })).recover()).toEqual({ action: "nothing" });
   }
+  if (again) await prepare();
+  await run(lab.context());
+  return length;
 }
 
 test("recover() leaves production old or new, and nothing else, wherever a restore was killed", async () => {
-  const steps = await killAtEveryStep(
+  const steps = await killAtSampledSteps(
     () => makeProduction("new"),
     (ctx) => restoreFile(ctx, saved.path, pointOf(saved)),
     async (killedAt) => {
@@ -103,7 +111,7 @@ test("recover() leaves production old or new, and nothing else, wherever a resto
 }, 120_000);
 
 test("recover() leaves nothing of a restore into an empty server that was killed", async () => {
-  await killAtEveryStep(
+  await killAtSampledSteps(
     () => makeProduction("gone"),
     (ctx) => restoreFile(ctx, saved.path, pointOf(saved)),
     async (killedAt) => {
@@ -123,7 +131,7 @@ test("recover() leaves both states whole, wherever an undo was killed", async ()
     await target.swap();
     await target.commit();
   };
-  await killAtEveryStep(
+  await killAtSampledSteps(
     async () => {
       await makeProduction("new");
       await restoreFile(lab.context({ runId: "first.1" }), saved.path, pointOf(saved));
@@ -138,7 +146,7 @@ test("recover() leaves both states whole, wherever an undo was killed", async ()
 }, 120_000);
 
 test("recover() may itself be killed anywhere", async () => {
-  await killAtEveryStep(
+  await killAtSampledSteps(
     async () => {
       await makeProduction("new");
       const dies = lab.context({

@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunDescription, RunRequest } from "../../shared/run/description.ts";
 import { Outcome } from "../../shared/run/report.ts";
+import { programPath } from "../programs.ts";
 
 export interface Killed {
   /** What the run was about to do, step by step, up to its death. */
@@ -56,7 +57,7 @@ export async function startRunner(
   run: RunDescription,
   {
     killAt = 0,
-    program = join(import.meta.dirname, "killed-runner.ts"),
+    program = programPath("test/crash/killed-runner.ts"),
     env = {},
   }: { killAt?: number; program?: string; env?: NodeJS.ProcessEnv },
 ): Promise<Running> {

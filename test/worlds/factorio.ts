@@ -4,8 +4,9 @@ import { writeSave } from "../../deploy/local/lab/factorio/make-save.ts";
 import { Disk } from "../../shared/disk.ts";
 import { initNas } from "../../shared/nas/nas.ts";
 import { createStep } from "../../shared/step.ts";
+import { programPath } from "../programs.ts";
 
-export const factorioServer = join(import.meta.dirname, "../../deploy/local/lab/factorio/server.ts");
+export const factorioServer = programPath("deploy/local/lab/factorio/server.ts");
 
 /** A Factorio home lab in one folder: where things are. */
 export const places = (folder: string) => ({

@@ -8,8 +8,9 @@ import { openRender, type Render } from "../../functions/mapshot/render-folder.t
 import { Disk } from "../../shared/disk.ts";
 import { initNas } from "../../shared/nas/nas.ts";
 import { createStep } from "../../shared/step.ts";
+import { programPath } from "../programs.ts";
 
-const renderer = join(import.meta.dirname, "../../deploy/local/lab/mapshot/render.ts");
+const renderer = programPath("deploy/local/lab/mapshot/render.ts");
 
 /** A Mapshot home lab in one folder: where things are. */
 export const places = (folder: string) => ({

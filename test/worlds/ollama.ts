@@ -7,10 +7,11 @@ import { labModels, type ModelSpec, makeStore } from "../../deploy/local/lab/oll
 import { Disk } from "../../shared/disk.ts";
 import { initNas } from "../../shared/nas/nas.ts";
 import { createStep } from "../../shared/step.ts";
+import { programPath } from "../programs.ts";
 import { serverRuns } from "./server-runs.ts";
 
 const exec = promisify(execFile);
-const server = join(import.meta.dirname, "../../deploy/local/lab/ollama/server.ts");
+const server = programPath("deploy/local/lab/ollama/server.ts");
 
 /** An Ollama home lab in one folder: where things are. */
 export const places = (folder: string) => ({

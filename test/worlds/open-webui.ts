@@ -5,8 +5,9 @@ import { type InstallOptions, makeInstall } from "../../deploy/local/lab/open-we
 import { Disk } from "../../shared/disk.ts";
 import { initNas } from "../../shared/nas/nas.ts";
 import { createStep } from "../../shared/step.ts";
+import { programPath } from "../programs.ts";
 
-export const webuiServer = join(import.meta.dirname, "../../deploy/local/lab/open-webui/server.ts");
+export const webuiServer = programPath("deploy/local/lab/open-webui/server.ts");
 
 /** An Open WebUI home lab in one folder: where things are. */
 export const places = (folder: string) => ({

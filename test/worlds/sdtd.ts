@@ -5,8 +5,9 @@ import type { GameSize } from "../../deploy/local/lab/sdtd/make-game.ts";
 import { Disk } from "../../shared/disk.ts";
 import { initNas } from "../../shared/nas/nas.ts";
 import { createStep } from "../../shared/step.ts";
+import { programPath } from "../programs.ts";
 
-export const sdtdServer = join(import.meta.dirname, "../../deploy/local/lab/sdtd/server.ts");
+export const sdtdServer = programPath("deploy/local/lab/sdtd/server.ts");
 
 export const played = { world: "West Wikibi Territory", game: "FoundationRWG" };
 export const smallest: GameSize = { regions: 2, chunksPerRegion: 4, chunkBytes: 9000, players: 1 };
