@@ -9,7 +9,7 @@ type Expression = NonNullable<Extract<Statement, { type: "VariableDeclaration" }
 
 /**
  * What modules make of `z` when they are loaded (`export const Outcome = z.object(…)`) is made when it is first used: of
- * the 900 schemas of all apps and operations a run uses two thirds, and to make them all took a tenth of its time.
+ * the 900 schemas of all apps and operations a run uses a third, and to make them all took a tenth of its time.
  */
 export const schemasAtFirstUse: Plugin = {
   name: "schemas at first use",
