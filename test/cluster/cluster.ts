@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
+import { type Api, apiOf } from "./api.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { type CommandOptions, command } from "./install/command.ts";
 import { control } from "./machine/control.ts";
@@ -8,20 +9,25 @@ import { kubeconfig as kubeconfigText } from "./machine/keys.ts";
 import { type ProgramName, programNames } from "./machine/programs.ts";
 import { type About, nodeName, placesOf } from "./machine/run.ts";
 import { Namespace } from "./namespace.ts";
+import { once } from "./once.ts";
 import { openPassage, type Passage } from "./passage.ts";
 
 /** One that runs, by its folder. */
 export async function openCluster(folder: string): Promise<Cluster> {
-  return new Cluster(JSON.parse(await readFile(placesOf(folder).about, "utf8")) as About);
+  const read = (path: string) => readFile(path, "utf8");
+  return new Cluster(JSON.parse(await read(placesOf(folder).about)), apiOf(await read(placesOf(folder).kubeconfig)));
 }
 
 /** A cluster that runs, and what tests do with it. */
 export class Cluster {
   readonly #about: About;
   readonly #namespaces: Namespace[] = [];
+  /** As the administrator has it. */
+  readonly api: Api;
 
-  constructor(about: About) {
+  constructor(about: About, api: Api) {
     this.#about = about;
+    this.api = api;
   }
 
   get folder(): string {
@@ -88,13 +94,12 @@ export class Cluster {
    * @param archiveOf Makes its archive, or finds it.
    */
   async load(name: string, archiveOf: (say: (line: string) => void) => Promise<string>): Promise<void> {
-    const ctr = (...args: string[]) =>
-      command(join(this.#about.run.containerd, "usr/bin/ctr"), [
-        ...["--address", placesOf(this.folder).containerdSocket, "--namespace", "k8s.io", "images"],
-        ...args,
-      ]);
-    const names = (await ctr("list", "--quiet")).split("\n");
-    if (!names.includes(name)) await ctr("import", await archiveOf(console.warn));
+    const ctr = ["--address", placesOf(this.folder).containerdSocket, "--namespace", "k8s.io", "images", "import"];
+    const known = join(this.folder, "loaded", name.replaceAll("/", "-"));
+    // Files that begin at the same time want the same ones.
+    await once(known, async () => {
+      await command(join(this.#about.run.containerd, "usr/bin/ctr"), [...ctr, await archiveOf(console.warn)]);
+    });
   }
 
   /** SIGKILL: it stays down. `kube-apiserver` and `etcd` lose what they were doing, and nothing that they have confirmed. */

@@ -1,9 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { CoreV1Event, V1Pod } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
 import { busybox } from "./images/busybox.ts";
 import { servers, serversImage } from "./images/servers.ts";
 import { joinCluster } from "./join.ts";
+import { has } from "./objects.ts";
 
 const cluster = await joinCluster();
 const home = await cluster.namespace("harness");
@@ -58,9 +60,9 @@ test.concurrent.for(["local", "hostPath"] as const)(
     });
     const log = () => readFile(join(folder, "log"), "utf8").catch(() => "");
     await expect.poll(log).toBe("seen");
-    await home.kubectl("scale", `statefulset/${name}`, "--replicas=0");
-    await home.until(`pod/${name}-0`, "delete");
-    await home.kubectl("scale", `statefulset/${name}`, "--replicas=1");
+    await home.scale("StatefulSet", name, 0);
+    await home.until("Pod", `${name}-0`, (pod) => pod === undefined);
+    await home.scale("StatefulSet", name, 1);
     await expect.poll(log).toBe("seenseen");
   },
 );
@@ -80,7 +82,7 @@ test.concurrent("nfsExport() is mounted by the kubelet, read-only where that is 
   ];
   const job = await home.runJob(
     "nas",
-    { ...shell("echo kept >/nas/file; cat /same/file; touch /same/other"), ...mounts },
+    { ...shell("exec 2>&1; echo kept >/nas/file; cat /same/file; touch /same/other"), ...mounts },
     { volumes },
   );
   expect(job).toEqual({ log: "kept\ntouch: /same/other: Read-only file system\n", succeeded: false });
@@ -104,13 +106,14 @@ test.concurrent("nfsExport() that is withdrawn is refused to the kubelet, and ta
       volumes,
     },
   });
-  await expect.poll(() => home.kubectl("get", "events", "--output=yaml")).toContain("access denied by server");
+  const said = async () => (await home.list<CoreV1Event>("Event")).map(({ message }) => message).join("\n");
+  await expect.poll(said).toContain("access denied by server");
   await nas.offer();
-  await home.until("pod/waiting", "jsonpath={.status.phase}=Succeeded");
+  await home.until<V1Pod>("Pod", "waiting", (pod) => pod?.status?.phase === "Succeeded");
 });
 
 test.concurrent("kubeconfigOf() may what its account may, for as long as it is told", async ({ expect }) => {
-  await home.kubectl("create", "serviceaccount", "reader");
+  await home.apply({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "reader" } });
   await home.kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods");
   await home.kubectl("create", "rolebinding", "reader", "--role=reader", `--serviceaccount=${home.name}:reader`);
   const kubeconfig = join(cluster.folder, "reader.kubeconfig");
@@ -150,7 +153,10 @@ test.concurrent("pods find Services by name, and servers run in them", async ({ 
             name: "main",
             image: servers,
             ...shell(script.replace("&& exec", `&& ${access} && exec`)),
-            readinessProbe: { exec: { command: ["pg_isready", "-h", "127.0.0.1"] }, periodSeconds: 1 },
+            startupProbe: {
+              exec: { command: ["pg_isready", "-h", "127.0.0.1"] },
+              ...{ periodSeconds: 1, failureThreshold: 60 },
+            },
             volumeMounts: [{ name: "data", mountPath: "/data" }],
           },
         ],
@@ -158,7 +164,7 @@ test.concurrent("pods find Services by name, and servers run in them", async ({ 
       },
     },
   ]);
-  await home.until("pod/db", "condition=Ready");
+  await home.until("Pod", "db", has("Ready"));
   const query = shell(`psql -h db.${home.name} -U nobody -Atc 'select 6*7' postgres && nats-server --version`);
   const job = await home.runJob("query", { ...query, image: servers });
   expect(job).toEqual({ log: expect.stringMatching(/^42\nnats-server: v2/), succeeded: true });

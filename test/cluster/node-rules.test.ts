@@ -1,32 +1,27 @@
 import type { V1Deployment, V1PersistentVolumeClaim, V1Pod } from "@kubernetes/client-node";
-import { afterAll, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { nodeRulesOf } from "../../deploy/manifests/node-rules.ts";
+import { done } from "./api.ts";
 import { busybox } from "./images/busybox.ts";
 import { joinCluster } from "./join.ts";
+import { has, remove } from "./objects.ts";
 
 const cluster = await joinCluster();
 const home = await cluster.namespace("nodes");
 /** A second node, which nobody but these tests runs on: it is there for the scheduler alone. */
 const gpuNode = `gpu-${home.name}`;
 const taint = { key: "dedicated", value: gpuNode, effect: "NoSchedule" };
-afterAll(() => cluster.kubectl("delete", "node", gpuNode, "--wait=false"));
-
-await home.apply({
+const node = {
   apiVersion: "v1",
   kind: "Node",
   metadata: { name: gpuNode, labels: { "kubernetes.io/hostname": gpuNode, gpu: home.name } },
   spec: { taints: [taint] },
-});
+};
+afterAll(() => remove(cluster.api, [node]));
+await home.apply(node);
 const capacity = { cpu: "4", memory: "8Gi", pods: "20" };
 const status = { capacity, allocatable: capacity, conditions: [{ type: "Ready", status: "True", reason: "Test" }] };
-await cluster.kubectl(
-  "patch",
-  "node",
-  gpuNode,
-  "--subresource=status",
-  "--type=merge",
-  `--patch=${JSON.stringify({ status })}`,
-);
+await done(cluster.api("PATCH", `/api/v1/nodes/${gpuNode}/status`, { status }));
 
 const pod = (claim: string, more: object = {}) => ({
   containers: [
@@ -85,16 +80,14 @@ async function land(name: string, appRules: object, carries: boolean): Promise<{
       spec: { replicas: 0, selector: { matchLabels: labels }, template },
     },
   ]);
-  const live = await home.get<V1Deployment>("deployment", name);
+  const live = await home.get<V1Deployment>("Deployment", name);
   const rules = carries ? nodeRulesOf(live?.spec?.template.spec ?? {}) : {};
   const spec = pod(name, { restartPolicy: "Never", ...rules });
   await home.apply({ apiVersion: "batch/v1", kind: "Job", metadata: { name }, spec: { template: { spec } } });
-  const scheduled = ["--for=condition=PodScheduled", `--selector=job-name=${name}`, "--timeout=60s"];
-  await home.until(`job/${name}`, "jsonpath={.status.active}=1");
-  await home.kubectl("wait", "pod", ...scheduled);
-  const pods = await home.kubectl("get", "pods", `--selector=job-name=${name}`, "--output=json");
-  const [landed] = (JSON.parse(pods) as { items: V1Pod[] }).items;
-  const claim = await home.get<V1PersistentVolumeClaim>("pvc", name);
+  const pods = () => home.list<V1Pod>("Pod", `job-name=${name}`);
+  await expect.poll(async () => (await pods()).map(has("PodScheduled"))).toEqual([true]);
+  const [landed] = await pods();
+  const claim = await home.get<V1PersistentVolumeClaim>("PersistentVolumeClaim", name);
   return { node: landed?.spec?.nodeName ?? "", claimIsOn: claim?.spec?.volumeName?.split("-on-")[1] ?? "" };
 }
 

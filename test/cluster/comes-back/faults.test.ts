@@ -185,13 +185,7 @@ test("a server that does not come up over the restored data gets back what it ha
 test("a GitOps controller that starts the app while its data is moved stops the run, and the app keeps its data", async () => {
   const when = "while the app is stopped, its old data away and no new there";
   const held = await restoreUpTo(when);
-  await home.kubectl(
-    "patch",
-    `deployment/${held.witness.name}`,
-    "--type=merge",
-    '--patch={"spec":{"replicas":1}}',
-    "--field-manager=argocd-controller",
-  );
+  await home.patch("Deployment", held.witness.name, { spec: { replicas: 1 } }, "argocd-controller");
   await expect.poll(() => held.witness.isUp()).toBe(true);
   const ended = await held.goOn();
   expect(ended.outcome?.failure, ended.log).toMatchObject({

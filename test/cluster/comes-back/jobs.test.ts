@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { KubeConfig, type V1Pod } from "@kubernetes/client-node";
+import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { writeSave } from "../../../deploy/local/lab/factorio/make-save.ts";
 import { accounts } from "../../../deploy/manifests/accounts.ts";
@@ -48,7 +48,7 @@ async function install(options: { endsAfterSeconds?: number } = {}) {
   for (const path of [saves, join(saves, "_autosave1.zip")]) await chown(path, factorio, factorio);
   const witness = await startWitness(home, data.folder, { look: "ls -i saves/*.zip", hold: "saves/*.zip", ...options });
   // The next one has the same claim.
-  onTestFinished(async () => void (await home.kubectl("delete", "deployment", witness.name, "--cascade=foreground")));
+  onTestFinished(() => witness.remove());
   const text = `
 cluster: { image: "${keepsake}", functionNamespace: ${functions.name} }
 nasExport: { server: ${nas.server}, path: ${nas.path} }
@@ -61,8 +61,7 @@ apps:
   const path = "/etc/keepsake/keepsake.yaml";
   const site = siteOf(parseConfig(text, path, types), text);
   const items = [...accounts(site), ...configMaps(site), ...cronJobs(site, new Map())];
-  const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items });
-  await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--force-conflicts", "--filename=-");
+  await home.apply(items);
   const kubeconfig = new KubeConfig();
   kubeconfig.loadFromString(await functions.kubeconfigOf(functionsAccount));
   // A function has the export elsewhere than a run.
@@ -99,9 +98,8 @@ const flush = (installed: Installed) => carryOut(installed, { operation: "flush"
 
 /** For the shell inside: `$pid` is each process of the run's container. */
 async function eachProcess(id: string, line: string): Promise<void> {
-  const selector = `--selector=batch.kubernetes.io/job-name=${jobName("factorio", id)}`;
-  const [pod] = (JSON.parse(await home.kubectl("get", "pods", selector, "--output=json")) as { items: V1Pod[] }).items;
-  const script = `for file in $(grep -l ${pod?.metadata?.uid} /proc/[0-9]*/cgroup); do
+  const [pod] = await home.list("Pod", `batch.kubernetes.io/job-name=${jobName("factorio", id)}`);
+  const script = `for file in $(grep -l ${pod?.metadata.uid} /proc/[0-9]*/cgroup); do
     pid=\${file#/proc/}; pid=\${pid%/cgroup}
     grep -q keepsake.cjs /proc/$pid/cmdline || continue
     ${line}
@@ -158,10 +156,8 @@ test("the Job's runner killed because its memory is used up while the app is bei
 
 test("the Job's deadline is over while the app is being stopped", async () => {
   const installed = await install({ endsAfterSeconds: 15 });
-  await home.kubectl(
-    ...["patch", "cronjob", cronJobName("factorio"), "--type=merge"],
-    `--patch=${JSON.stringify({ spec: { jobTemplate: { spec: { activeDeadlineSeconds: 8 } } } })}`,
-  );
+  const deadline = { spec: { jobTemplate: { spec: { activeDeadlineSeconds: 8 } } } };
+  await home.patch("CronJob", cronJobName("factorio"), deadline);
   const told: string[] = [];
   const outcome = await carryOut(installed, restore, async (phase) => void told.push(phase));
   expect(told).toContain("stopping the app");

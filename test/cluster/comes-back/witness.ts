@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { V1Deployment } from "@kubernetes/client-node";
+import type { V1Deployment, V1Pod } from "@kubernetes/client-node";
 import { expect } from "vitest";
 import { busybox } from "../images/busybox.ts";
 import type { Namespace } from "../namespace.ts";
@@ -18,7 +18,7 @@ exec 3<"$1" 4>>witness.log
 seen=$(look)
 check() { [ "$(look)" = "$seen" ] || { echo "$seen"; echo became; look; } >>touched; }
 ending() {
-  for i in $(seq ${Math.round(endsAfterSeconds * 10)}); do check; sleep 0.1; done
+  for i in $(seq ${Math.round(endsAfterSeconds * 10)}); do [ ! -e over ] || exit 0; check; sleep 0.1; done
   while [ -e stay ]; do check; sleep 0.1; done
   exit 0
 }
@@ -50,6 +50,7 @@ export interface Witness {
   meanwhileDown(what: () => Promise<void>): Promise<void>;
   /** It does not end before it is let go, within the grace of its pod. */
   stay(): Promise<{ letGo(): Promise<void> }>;
+  /** Returns when it has ended, at once, and writes no more. */
   remove(): Promise<void>;
 }
 
@@ -62,11 +63,12 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
   const labels = { game: name };
   const container = {
     ...{ name: "game", image: busybox, command: ["sh", "-c", witnessing(options)] },
-    readinessProbe: { exec: { command: ["test", "-f", "/tmp/ready"] }, periodSeconds: 1 },
+    // Asked until it is ready, and not for ever: to start a process in a container costs a twentieth of a second of a core.
+    startupProbe: { exec: { command: ["test", "-f", "/tmp/ready"] }, periodSeconds: 1, failureThreshold: 60 },
     volumeMounts: [{ name: "lab", mountPath: "/lab" }],
   };
   const volumes = [{ name: "lab", hostPath: { path: folder, type: "Directory" } }];
-  await rm(join(folder, "touched"), { force: true });
+  for (const left of ["touched", "over"]) await rm(join(folder, left), { force: true });
   await home.apply({
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -77,18 +79,18 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
       template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 30, containers: [container], volumes } },
     },
   });
-  const live = async () => (await home.get<V1Deployment>("deployment", name)) as V1Deployment;
+  const live = async () => (await home.get<V1Deployment>("Deployment", name)) as V1Deployment;
   const replicas = async (): Promise<[number, number]> => {
     const { spec, status } = await live();
     return [spec?.replicas ?? 1, status?.readyReplicas ?? 0];
   };
-  await home.until(`deployment/${name}`, "jsonpath={.status.readyReplicas}=1");
+  await home.until<V1Deployment>("Deployment", name, (live) => live?.status?.readyReplicas === 1);
   return {
     name,
     replicas,
     async isUp() {
-      const over = "--field-selector=status.phase!=Succeeded,status.phase!=Failed";
-      return (await home.kubectl("get", "pods", `--selector=game=${name}`, over, "--output=name")) !== "";
+      const pods = await home.list<V1Pod>("Pod", `game=${name}`);
+      return pods.some(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
     },
     async expectBack() {
       expect(await replicas(), "the app came back").toEqual([1, 1]);
@@ -98,16 +100,19 @@ export async function startWitness(home: Namespace, folder: string, options: Wit
       expect(await readFile(join(folder, "touched"), "utf8").catch(() => ""), "its data was its own").toBe("");
     },
     async meanwhileDown(what) {
-      await home.kubectl("scale", `deployment/${name}`, "--replicas=0");
-      await home.kubectl("wait", "pods", `--selector=game=${name}`, "--for=delete", "--timeout=60s");
+      await home.scale("Deployment", name, 0);
+      await home.untilNone("Pod", `game=${name}`);
       await what();
-      await home.kubectl("scale", `deployment/${name}`, "--replicas=1");
+      await home.scale("Deployment", name, 1);
     },
     async stay() {
       const file = join(folder, "stay");
       await writeFile(file, "");
       return { letGo: () => rm(file) };
     },
-    remove: async () => void (await home.kubectl("delete", "deployment", name, "--wait=false", "--ignore-not-found")),
+    async remove() {
+      await writeFile(join(folder, "over"), "");
+      await home.delete("Deployment", name, { propagation: "Foreground" });
+    },
   };
 }

@@ -10,6 +10,7 @@ import { layFactorio } from "../functions/apps/factorio.ts";
 import { busybox } from "../images/busybox.ts";
 import { keepsake, keepsakeImage } from "../images/keepsake.ts";
 import { joinCluster } from "../join.ts";
+import { remove } from "../objects.ts";
 import { keepWatching } from "../policies/apply.ts";
 import { openFaas } from "./openfaas.ts";
 
@@ -32,8 +33,7 @@ afterAll(async () => {
   const ofCluster = [...manifestsOf(await readSite(config), { functionNames: names }).values()]
     .flat()
     .filter(({ metadata }) => !metadata.namespace);
-  const own = ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
-  await cluster.kubectl("delete", "--wait=false", "--ignore-not-found", ...own);
+  await remove(cluster.api, ofCluster);
   await passage.close();
   await rm(folder, { recursive: true });
 });
@@ -108,7 +108,8 @@ await factorio.home.apply({
   spec: { schedule: "0 0 1 1 *", jobTemplate },
 });
 const secrets = ["nats-url", "telegram-bot-token", "telegram-chat-id"];
-for (const name of secrets) await functions.kubectl("create", "secret", "generic", name, `--from-literal=${name}=`);
+const secret = { apiVersion: "v1", kind: "Secret" };
+await functions.apply(secrets.map((name) => ({ ...secret, metadata: { name }, stringData: { [name]: "" } })));
 
 const canary = /ok +factorio: canary run: a run that changes nothing went to its end/;
 
@@ -120,7 +121,7 @@ test("make deploy refuses while a job of the incumbent is at work, and has chang
   expect(code).toBe(1);
   expect(faas.asked).toEqual([]);
   expect(await readdir(nas.folder)).toEqual(["factorio"]);
-  await factorio.home.kubectl("delete", "job", "copying", "--cascade=foreground");
+  await factorio.home.delete("Job", "copying", { propagation: "Foreground" });
 });
 
 test("make deploy brings all of it, and proves that functions, connectors and runs work", async () => {
@@ -168,8 +169,8 @@ test("make undeploy takes it away, twice, and leaves the NAS and the app", async
   const first = await make("undeploy");
   expect(first).toMatchObject({ code: 0, out: expect.stringContaining("Removed. What is on the NAS stays") });
   expect(faas.asked).toEqual(names.map((name) => `DELETE ${name}`));
-  expect(await factorio.home.kubectl("get", "cronjobs", "-o", "name")).toBe("cronjob.batch/factorio-backup\n");
-  expect(await functions.kubectl("get", "deployments", "-o", "name")).toBe("");
+  expect(await factorio.home.list("CronJob")).toMatchObject([{ metadata: { name: "factorio-backup" } }]);
+  expect(await functions.list("Deployment")).toEqual([]);
   const second = await make("undeploy");
   expect(second).toMatchObject({ code: 0, err: expect.stringContaining("Nothing of Keepsake is there to remove") });
   expect([await onNas(), await readdir(join(nas.folder, ".keepsake"), { recursive: true })]).toEqual(before);

@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
-import type { V1DeploymentList, V1Service } from "@kubernetes/client-node";
+import type { V1Deployment, V1Service } from "@kubernetes/client-node";
 import { Hono } from "hono";
 import { afterAll } from "vitest";
 import { Deployment } from "../../../shared/stack/stack-file.ts";
@@ -11,7 +10,6 @@ import { callOf, serviceTo } from "../functions/gateway.ts";
 import { busyboxAs } from "../images/busybox.ts";
 import type { Namespace } from "../namespace.ts";
 import type { Passage } from "../passage.ts";
-import { apiOf } from "../policies/api.ts";
 
 /** OpenFaaS as `faas-cli` and the connectors have it: what it is asked to deploy becomes pods. */
 export interface OpenFaas {
@@ -26,33 +24,32 @@ export async function openFaas(
   passage: Passage,
   { functions, openfaas, topics }: { functions: Namespace; openfaas: Namespace; topics: string },
 ): Promise<OpenFaas> {
-  const admin = apiOf(await readFile(cluster.kubeconfig, "utf8"));
   const asked: string[] = [];
   const app = new Hono();
   app.get("/system/functions", async (c) => {
-    const { items } = JSON.parse(await functions.kubectl("get", "deployments", "-o", "json")) as V1DeploymentList;
+    const items = await functions.list<V1Deployment>("Deployment");
     const all = items.map(({ metadata: { name, annotations } = {} }) => JSON.stringify({ name, annotations }));
     return c.text(`[${all.join(",\n")}]\n`);
   });
   app.on(["PUT", "POST"], "/system/functions", async (c) => {
     const fn = Deployment.parse(await c.req.json());
     asked.push(`${c.req.method} ${fn.service} in ${fn.namespace}`);
-    if (c.req.method === "PUT" && !(await functions.get("deployment", fn.service))) return c.body(null, 404);
-    await deploy(admin, functions.name, fn);
+    if (c.req.method === "PUT" && !(await functions.get("Deployment", fn.service))) return c.body(null, 404);
+    await deploy(cluster.api, functions.name, fn);
     return c.body(null, 202);
   });
   app.delete("/system/functions", async (c) => {
     const { functionName: name } = (await c.req.json()) as { functionName: string };
     asked.push(`DELETE ${name}`);
     ways.delete(name);
-    await functions.kubectl("delete", "deployment,service", name, "--ignore-not-found");
+    for (const kind of ["Deployment", "Service"] as const) await functions.delete(kind, name);
     return c.body(null, 202);
   });
   const ways = new Map<string, ReturnType<typeof callOf>>();
   const wayTo = async (name: string) => {
     const known = ways.get(name);
     if (known) return known;
-    const clusterIP = (await functions.get<V1Service>("service", name))?.spec?.clusterIP;
+    const clusterIP = (await functions.get<V1Service>("Service", name))?.spec?.clusterIP;
     const way = clusterIP === undefined ? undefined : callOf(await passage.into(clusterIP, 8080));
     if (way) ways.set(name, way);
     return way;

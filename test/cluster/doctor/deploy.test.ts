@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { V1CronJob, V1Deployment, V1Secret } from "@kubernetes/client-node";
 import { afterAll, expect, test } from "vitest";
 import { compareApplied } from "../../../deploy/cluster/applied.ts";
 import { deploy } from "../../../deploy/cluster/deploy.ts";
@@ -17,6 +18,7 @@ import { parseConfig } from "../../../shared/config.ts";
 import { busybox } from "../images/busybox.ts";
 import { keepsake, keepsakeImage } from "../images/keepsake.ts";
 import { joinCluster } from "../join.ts";
+import { remove } from "../objects.ts";
 import { keepWatching } from "../policies/apply.ts";
 
 const cluster = await joinCluster();
@@ -49,8 +51,7 @@ afterAll(async () => {
   await rm(home, { recursive: true });
   // What belongs to no namespace goes with none.
   const ofCluster = all.filter(({ metadata }) => !metadata.namespace);
-  const names = ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
-  await cluster.kubectl("delete", "--wait=false", "--ignore-not-found", ...names);
+  await remove(cluster.api, ofCluster);
 });
 
 /** One command, with what it said and what it asked. */
@@ -142,7 +143,7 @@ test("deploy() refuses while a secret, a namespace, or the end of another system
     code: "target_invalid",
     message: expect.stringContaining(`${games.name}/copying is at work`),
   });
-  await games.kubectl("delete", "job", "copying", "--cascade=foreground");
+  await games.delete("Job", "copying", { propagation: "Foreground" });
 });
 
 test("deploy() suspends the incumbent's jobs, wherever they are, when told to", async () => {
@@ -150,7 +151,7 @@ test("deploy() suspends the incumbent's jobs, wherever they are, when told to", 
   expect(refused).toMatchObject({ done: false, asked: ["Suspend them?"] });
   const named = refused.said.split("\n").filter((line) => /^ {2}\S/.test(line));
   expect(named.sort()).toEqual([`  ${elsewhere.name}/by-claim-all`, `  ${games.name}/backup`]);
-  expect(await games.kubectl("get", "cronjob", "backup", "-o", "jsonpath={.spec.suspend}")).toBe("false");
+  expect(await games.get("CronJob", "backup")).toMatchObject({ spec: { suspend: false } });
 
   const done = await run(deploy);
   expect(done.done).toBe(true);
@@ -171,12 +172,12 @@ test("deploy() suspends the incumbent's jobs, wherever they are, when told to", 
     `To undo it: kubectl patch cronjob backup -n ${games.name} --type=merge --patch='{"spec":{"suspend":false}}'`,
   );
   for (const [home, name] of [[games, "backup"] as const, [elsewhere, "by-claim-all"] as const])
-    expect(await home.kubectl("get", "cronjob", name, "-o", "jsonpath={.spec.suspend}")).toBe("true");
+    expect(await home.get("CronJob", name)).toMatchObject({ spec: { suspend: true } });
 });
 
 const secret = async (name: string) => {
-  const base64 = await functions.kubectl("get", "secret", name, "-o", `jsonpath={.data.${name}}`);
-  return Buffer.from(base64, "base64").toString();
+  const { data = {} } = (await functions.get<V1Secret>("Secret", name)) ?? {};
+  return Buffer.from(data[name] ?? "", "base64").toString();
 };
 
 test("deploy() keeps the token and the settings, and finds nothing to do a second time", async () => {
@@ -192,8 +193,8 @@ test("deploy() keeps the token and the settings, and finds nothing to do a secon
 });
 
 test("after deploy() runs go where the app goes, and the doctor wants it so", async () => {
-  const selector = "jsonpath={.spec.jobTemplate.spec.template.spec.nodeSelector}";
-  expect(await games.kubectl("get", "cronjob", "keepsake-sdtd", "-o", selector)).toBe('{"disk":"fast"}');
+  const run = await games.get<V1CronJob>("CronJob", "keepsake-sdtd");
+  expect(run?.spec?.jobTemplate.spec?.template.spec?.nodeSelector).toEqual({ disk: "fast" });
   const well = await examined();
   for (const what of ["policies", "accounts and roles", "CronJobs", "settings and network policies"])
     expect(well.get(what), what).toMatchObject({ ok: true });
@@ -213,24 +214,26 @@ test("giveExport() gives it to functions that ask for it and that no policy gave
   const asking = { "keepsake.dev/export": "read-only" };
   const make = (name: string, annotations: object) =>
     functions.apply(deployment(name, { labels: { faas_function: name }, annotations }));
-  const nfs = async (name: string) =>
-    (await functions.kubectl("get", "deployment", name, "-o", "jsonpath={.spec.template.spec.volumes[*].nfs}")) || "";
+  const nfs = async (name: string) => {
+    const volumes = (await functions.get<V1Deployment>("Deployment", name))?.spec?.template.spec?.volumes ?? [];
+    return volumes.flatMap(({ nfs }) => nfs ?? []);
+  };
   // The API server takes a moment to forget it.
   await expect
     .poll(async () => {
-      await functions.kubectl("delete", "deployment", "backup-sdtd", "--ignore-not-found");
+      await functions.delete("Deployment", "backup-sdtd");
       await make("backup-sdtd", asking);
       return nfs("backup-sdtd");
     })
-    .toBe("");
+    .toEqual([]);
   await make("restore-sdtd", {});
   expect((await examined()).get("functions: export")).toMatchObject({
     ok: false,
     found: "backup-sdtd ask for it, and have it not",
   });
   expect(await giveExport(api, site, functionNames)).toBe(1);
-  expect(JSON.parse(await nfs("backup-sdtd"))).toEqual({ ...nas, readOnly: true });
-  expect(await nfs("restore-sdtd")).toBe("");
+  expect(await nfs("backup-sdtd")).toEqual([{ ...nas, readOnly: true }]);
+  expect(await nfs("restore-sdtd")).toEqual([]);
   expect(await giveExport(api, site, functionNames)).toBe(0);
   expect((await examined()).get("functions: export")).toMatchObject({ ok: true });
 });
@@ -244,12 +247,12 @@ test("undeploy() refuses while a run is at work, or has left its app stopped", a
   });
   await games.apply(deployment("sdtd-7dtd", {}));
   await games.kubectl("create", "job", "at-work", "--from=cronjob/asleep");
-  await games.kubectl("annotate", "job", "at-work", `${annotations.run}=${JSON.stringify(atWork)}`);
+  await games.patch("Job", "at-work", { metadata: { annotations: { [annotations.run]: JSON.stringify(atWork) } } });
   await expect(run(undeploy)).rejects.toMatchObject({
     message: 'Cannot undeploy: the run r-1 of "sdtd" is at work (Job at-work)',
     hint: expect.stringContaining("make cancel-sdtd"),
   });
-  await games.kubectl("delete", "job", "at-work", "--cascade=foreground");
+  await games.delete("Job", "at-work", { propagation: "Foreground" });
 });
 
 const mark = { runId: "r-1", replicas: 1, at: "2026-01-01T00:00:00Z" };
@@ -268,7 +271,7 @@ test("undeploy() removes the functions first, then all but the token and the pol
   const token = await secret("keepsake-token");
   const removed: string[] = [];
   const removeFunctions = async () => {
-    await functions.kubectl("delete", "deployments", ...functionNames);
+    for (const name of functionNames) await functions.delete("Deployment", name);
     removed.push(...functionNames);
     // Accounts and policies are still there.
     expect(await states()).toHaveLength(before);

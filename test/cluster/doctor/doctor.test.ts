@@ -31,6 +31,13 @@ async function examined(): Promise<Map<string, { ok: boolean; found: string; rem
   return found;
 }
 
+const secretOf = (name: string, stringData: Record<string, string>) => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name },
+  stringData,
+});
+
 const deployment = (name: string, spec: object, kind = "Deployment", labels = {}) => ({
   apiVersion: "apps/v1",
   kind,
@@ -66,10 +73,10 @@ test("the doctor names what a cluster lacks, with the remedy, and is content onc
   for (const secret of stack.secretNames) {
     // Who has no Telegram has an empty one.
     const value = secret.startsWith("keepsake-") ? "x" : "";
-    await functions.kubectl("create", "secret", "generic", secret, `--from-literal=${secret}=${value}`);
+    await functions.apply(secretOf(secret, { [secret]: value }));
   }
-  await games.kubectl("create", "secret", "generic", "sdtd-telnet", "--from-literal=password=x");
-  await databases.kubectl("create", "secret", "generic", "postgresql", "--from-literal=postgres-password=x");
+  await games.apply(secretOf("sdtd-telnet", { password: "x" }));
+  await databases.apply(secretOf("postgresql", { "postgres-password": "x" }));
   for (const { name, kubernetes } of site.apps)
     if (kubernetes.claim !== undefined) {
       const volume = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } };
@@ -96,8 +103,8 @@ test("the doctor names what a cluster lacks, with the remedy, and is content onc
 test("the doctor sees a policy that is gone, a CronJob that was changed, other node rules, and an app at zero", async () => {
   const name = `keepsake-workloads-${functions.name}`;
   await cluster.kubectl("delete", "validatingadmissionpolicy", name);
-  await games.kubectl("patch", "cronjob", "keepsake-sdtd", "--type=merge", '--patch={"spec":{"suspend":false}}');
-  await games.kubectl("scale", "deployment", "sdtd-7dtd", "--replicas=0");
+  await games.patch("CronJob", "keepsake-sdtd", { spec: { suspend: false } });
+  await games.scale("Deployment", "sdtd-7dtd", 0);
   await games.apply(deployment("webui", { nodeSelector: { disk: "fast" } }, "StatefulSet", { app: "webui" }));
   const sick = await examined();
   expect(sick.get("policies")).toMatchObject({

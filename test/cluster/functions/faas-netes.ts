@@ -1,5 +1,5 @@
 import type { Deployment } from "../../../shared/stack/stack-file.ts";
-import type { Answer, Api } from "../policies/api.ts";
+import type { Answer, Api } from "../api.ts";
 
 /*
  * What faas-netes does (OpenFaaS CE, 0.18; its pkg/handlers and pkg/k8s): a function is a Deployment and a Service. A

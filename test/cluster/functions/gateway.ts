@@ -1,4 +1,4 @@
-import type { V1DeploymentList, V1ServiceList } from "@kubernetes/client-node";
+import type { V1Deployment, V1Service } from "@kubernetes/client-node";
 import type { FetchHandler } from "../../../deploy/local/gateway/call-function.ts";
 import { createGateway, type Gateway } from "../../../deploy/local/gateway/gateway.ts";
 import { silentLog } from "../../../shared/testing.ts";
@@ -18,16 +18,16 @@ export async function gatewayOf(
   { functions, openfaas, password }: { functions: Namespace; openfaas: Namespace; password: string },
 ): Promise<ClusterGateway> {
   const [deployments, services] = await Promise.all([
-    list<V1DeploymentList>(functions, "deployments"),
-    list<V1ServiceList>(functions, "services"),
+    functions.list<V1Deployment>("Deployment"),
+    functions.list<V1Service>("Service"),
   ]);
   const handlers = new Map<string, FetchHandler>();
-  for (const { metadata, spec } of services.items)
+  for (const { metadata, spec } of services)
     handlers.set(metadata?.name ?? "", callOf(await passage.into(spec?.clusterIP ?? "", 8080)));
   const gateway = createGateway({
     functions: handlers,
     // As they stand in the cluster, with what is written on them.
-    stack: deployments.items.map(({ metadata, spec }) => ({
+    stack: deployments.map(({ metadata, spec }) => ({
       service: metadata?.name ?? "",
       image: spec?.template.spec?.containers[0]?.image ?? "",
       annotations: metadata?.annotations ?? {},
@@ -40,9 +40,6 @@ export async function gatewayOf(
   await openfaas.apply(serviceTo(await passage.out(Number(new URL(url).port))));
   return { ...gateway, url };
 }
-
-const list = async <T>(home: Namespace, what: string): Promise<T> =>
-  JSON.parse(await home.kubectl("get", what, "--output=json")) as T;
 
 /** Passes a call on to a Service, as it is. Where nobody answers that is a 502, as OpenFaaS's gateway has it. */
 export const callOf =

@@ -1,14 +1,15 @@
-import { chmod, readFile } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { initNas } from "../../../shared/nas/nas.ts";
 import { type Deployment, loadStackFile } from "../../../shared/stack/stack-file.ts";
 import { testDisk } from "../../../shared/testing.ts";
+import type { Api } from "../api.ts";
 import type { Cluster } from "../cluster.ts";
 import { keepsake, keepsakeImage } from "../images/keepsake.ts";
 import type { Namespace } from "../namespace.ts";
+import { has } from "../objects.ts";
 import type { Passage } from "../passage.ts";
-import { type Api, apiOf } from "../policies/api.ts";
 import { applyKeepsake } from "../policies/apply.ts";
 import type { Export } from "../volumes.ts";
 import type { ClusterApp } from "./apps/app.ts";
@@ -68,9 +69,9 @@ export async function openLab(cluster: Cluster, passage: Passage, apps: readonly
   };
   await functions.apply(Object.entries(secrets).map(([name, value]) => secret(name, { [name]: value })));
 
-  const admin = apiOf(await readFile(cluster.kubeconfig, "utf8"));
+  const admin = cluster.api;
   await Promise.all(stack.map((fn) => deploy(admin, functions.name, fn)));
-  await functions.until("deployments --all", "condition=Available", 90_000);
+  for (const { service } of stack) await functions.until("Deployment", service, has("Available"), 90_000);
   const gateway = await gatewayOf(passage, { functions, openfaas, password: token });
   afterAll(async () => {
     await gateway.stop(0);

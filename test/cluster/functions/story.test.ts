@@ -104,7 +104,8 @@ test("a dump is restored into a server of production's image beside the drill, a
 /** With -9, as when its node is short of memory: nobody is told. */
 const killPods = (fn: string) =>
   lab.functions.kubectl("delete", "pods", `--selector=faas_function=${fn}`, "--grace-period=0", "--force");
-const podsOf = (fn: string) => lab.functions.kubectl("get", "pods", `--selector=faas_function=${fn}`, "--output=name");
+const podsOf = async (fn: string) =>
+  (await lab.functions.list("Pod", `faas_function=${fn}`)).map(({ metadata }) => metadata.name);
 /** What `faas-cli deploy` does. */
 const update = async (fn: string) => {
   const wanted = lab.stack.find(({ service }) => service === fn);
@@ -121,7 +122,7 @@ test("a function is killed, and deployed anew, in mid-run: its run goes on and i
     const pods = await podsOf(fn);
     await end(fn);
     await lab.functions.kubectl("rollout", "status", `deployment/${fn}`, "--timeout=60s");
-    expect(await podsOf(fn)).not.toBe(pods);
+    expect(await podsOf(fn)).not.toEqual(pods);
     await expect.poll(async () => (await stateOf(lab, fn)).running?.operation).toBe("restore");
   }
   await server.letGo();

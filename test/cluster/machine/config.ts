@@ -83,7 +83,8 @@ export const networkConfig = (run: Run) => ({
       type: "bridge",
       bridge: "cni0",
       isGateway: true,
-      ipMasq: true,
+      // Nobody is outside, so nobody has to be told where an answer goes.
+      ipMasq: false,
       hairpinMode: true,
       ipam: {
         type: "host-local",

@@ -2,7 +2,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { apiOf } from "../api.ts";
 import { command } from "../install/command.ts";
+import { has, pathOf } from "../objects.ts";
 import { containerdConfig, kubeletConfig, mountProgram, networkConfig } from "./config.ts";
 import { serveControl } from "./control.ts";
 import { forward } from "./forward.ts";
@@ -25,6 +27,8 @@ const places = placesOf(folder);
 await Promise.all([hideTheMachine(run), connectTheNode(), writeConfigs(run)]);
 const env = {
   ...process.env,
+  // Memory for time: a tenth of what the programs do at their start is to collect garbage.
+  GOGC: "300",
   PATH: [join(folder, "bin"), run.kubernetes, join(run.containerd, "usr/bin"), process.env.PATH].join(":"),
 };
 const supervisor = new Supervisor<ProgramName>(programsOf(run), { logs: places.logs, env });
@@ -46,11 +50,10 @@ async function hideTheMachine({ folder }: Run): Promise<void> {
   await command("mount", ["--make-rshared", "/"]);
   for (const path of ["/run", "/var/lib", "/var/log"]) await command("mount", ["-t", "tmpfs", "tmpfs", path]);
   await mkdir("/run/lock");
-  // Images are layers of overlayfs, which cannot lie on another overlayfs: the disk of a container is one.
-  if ((await command("stat", ["--file-system", "--format=%T", folder])).trim() === "overlayfs") {
-    await mkdir(join(folder, "containerd"));
-    await command("mount", ["-t", "tmpfs", "tmpfs", join(folder, "containerd")]);
-  }
+  // Images are layers of overlayfs, which cannot lie on another overlayfs, as the disk of a container is one. And containerd
+  // waits for the disk some twenty times for each pod.
+  await mkdir(join(folder, "containerd"));
+  await command("mount", ["-t", "tmpfs", "tmpfs", join(folder, "containerd")]);
   const settings = { "vm/overcommit_memory": 1, "kernel/panic": 10, "kernel/panic_on_oops": 1 }; // as the kubelet wants them
   for (const [name, value] of Object.entries(settings)) {
     const file = join(folder, name.replace("/", "."));
@@ -98,16 +101,14 @@ async function importImages({ images }: Run): Promise<void> {
 
 /** The node takes pods, and namespaces get their accounts. */
 async function untilUsable(): Promise<void> {
-  const flags = ["--kubeconfig", join(folder, "admin.kubeconfig"), "--cache-dir", join(folder, "kubectl")];
-  const kubectl = (...args: string[]) => command(join(run.kubernetes, "kubectl"), [...flags, ...args]);
-  const jsonpath = '{.status.conditions[?(@.type=="Ready")].status}{.spec.taints[*].key}';
-  for (const end = Date.now() + 60_000; ; await delay(100)) {
-    const [node] = await Promise.all([
-      kubectl("get", "node", nodeName, "--output", `jsonpath=${jsonpath}`),
-      kubectl("get", "serviceaccount", "default"),
-    ]).catch((error: unknown) => [String(error)]);
-    if (node === "True") return;
+  const api = apiOf(await readFile(join(folder, "admin.kubeconfig"), "utf8"));
+  for (const end = Date.now() + 60_000; ; await delay(50)) {
+    const { object: node } = await api("GET", pathOf({ name: nodeName }, "Node"));
+    const account = await api("GET", pathOf({ namespace: "default", name: "default" }, "ServiceAccount"));
+    if (has("Ready")(node) && !node.spec.taints && account.status === 200) return;
     if (Date.now() > end)
-      throw new Error(`Cannot use the node ${hostname()}: Ready without taints is wanted, is ${node}`);
+      throw new Error(
+        `Cannot use the node ${hostname()}: Ready without taints is wanted, is ${JSON.stringify(node?.status)}`,
+      );
   }
 }

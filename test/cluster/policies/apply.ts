@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { afterAll, expect, vi } from "vitest";
 import { exportAnnotation } from "../../../deploy/manifests/function-policies.ts";
 import { manifestsOf } from "../../../deploy/manifests/manifests.ts";
@@ -6,9 +5,10 @@ import { validatingBinding, validatingPolicy } from "../../../deploy/manifests/p
 import { functionsAccount, runnerAccount, type Site, siteOf } from "../../../deploy/manifests/site.ts";
 import { loadAppTypes } from "../../../functions/types.ts";
 import { parseConfig } from "../../../shared/config.ts";
+import { type Api, apiOf } from "../api.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Namespace } from "../namespace.ts";
-import { type Api, apiOf } from "./api.ts";
+import { apply, remove } from "../objects.ts";
 
 export interface Where {
   readonly functions: Namespace;
@@ -27,17 +27,9 @@ export async function applyKeepsake(cluster: Cluster, text: string, where: Where
   const { functionNames } = where;
   const site = siteOf(parseConfig(text, "/etc/keepsake/keepsake.yaml", await loadAppTypes()), text);
   const items = [...manifestsOf(site, { functionNames }).values()].flat();
-  const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items: [...staying, ...items] });
-  await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--validate=strict", "--filename=-");
+  await apply(cluster.api, [...staying, ...items]);
   const ofCluster = items.filter(({ metadata }) => !metadata.namespace);
-  afterAll(() =>
-    cluster.kubectl(
-      "delete",
-      "--wait=false",
-      "--ignore-not-found",
-      ...ofCluster.map(({ kind, metadata }) => `${kind}/${metadata.name}`),
-    ),
-  );
+  afterAll(() => remove(cluster.api, ofCluster));
   await inForce(cluster, where);
   return site;
 }
@@ -60,13 +52,12 @@ const staying = [
 
 /** Applies it: for who installs and removes Keepsake's own policies. */
 export async function keepWatching(cluster: Cluster): Promise<void> {
-  const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items: staying });
-  await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--filename=-");
+  await apply(cluster.api, staying);
 }
 
 /** The API server takes a moment to know a policy, and meanwhile lets through what it would refuse. */
 async function inForce(cluster: Cluster, { functions, app }: Where): Promise<void> {
-  const admin = apiOf(await readFile(cluster.kubeconfig, "utf8"));
+  const admin = cluster.api;
   const asFunctions = apiOf(await functions.kubeconfigOf(functionsAccount));
   const asRun = apiOf(await app.kubeconfigOf(runnerAccount));
   const metadata = { name: "other" };

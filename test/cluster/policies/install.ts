@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { functionsAccount, runnerAccount, type Site } from "../../../deploy/manifests/site.ts";
+import { type Api, apiOf } from "../api.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Namespace } from "../namespace.ts";
-import { type Api, apiOf } from "./api.ts";
 import { applyKeepsake } from "./apply.ts";
 
 /** Keepsake as it is applied, in namespaces of its own. */
@@ -45,7 +44,7 @@ apps:
     functions,
     games,
     databases,
-    admin: apiOf(await readFile(cluster.kubeconfig, "utf8")),
+    admin: cluster.api,
     asFunctions: await as(functions, functionsAccount),
     asRunOfGames: await as(games, runnerAccount),
     asRunOfDatabases: await as(databases, runnerAccount),

@@ -121,7 +121,7 @@ test.concurrent("a Job of the app's own is not for the functions to end", async 
 
 test("nothing can be made of a CronJob that is not there any more, in whatever name", async () => {
   const job = await honest("postgresql", "drill", databases.name);
-  await databases.kubectl("delete", "cronjob", "keepsake-postgresql-drill");
+  await databases.delete("CronJob", "keepsake-postgresql-drill");
   await expect
     .poll(async () => (await asFunctions("POST", jobsOf(databases.name) + dryRun, job)).message)
     .toMatch(/'keepsake-jobs-alike-.*no params found/);

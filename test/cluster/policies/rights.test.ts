@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { functionsRules, type Rule, runnerRules } from "../../../deploy/manifests/accounts.ts";
+import type { Api } from "../api.ts";
 import { joinCluster } from "../join.ts";
-import type { Api } from "./api.ts";
 import { install } from "./install.ts";
 
 const cluster = await joinCluster();

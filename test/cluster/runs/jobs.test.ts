@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { V1Job } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
 import { connect } from "../../../shared/cluster/client.ts";
 import { clusterRuns } from "../../../shared/cluster/cluster-runs.ts";
@@ -11,6 +12,7 @@ import type { Outcome, RunLine } from "../../../shared/run/report.ts";
 import { boxConfig, describeOutcome, describeRun, silentLog, testDisk } from "../../../shared/testing.ts";
 import { busybox } from "../images/busybox.ts";
 import { joinCluster } from "../join.ts";
+import { has } from "../objects.ts";
 
 const cluster = await joinCluster();
 const home = await cluster.namespace("jobs");
@@ -81,9 +83,9 @@ test("a run is a Job of its CronJob, started once, and followed live to its outc
   expect(await linesOf("followed")).toEqual(["2 copying", "3 created"]);
   expect(await linesOf("followed", 2)).toEqual(["3 created"]);
   expect(await runs.find("followed")).toMatchObject({ run, outcome: { outcome: "created" } });
-  const [job] = JSON.parse(await home.kubectl("get", "jobs", "-o", "json")).items;
-  expect(job.metadata.ownerReferences).toMatchObject([{ kind: "CronJob", name: "keepsake-box" }]);
-  expect(await home.logs(`job/${job.metadata.name}`)).toContain(JSON.stringify(run));
+  const [job] = await home.list<V1Job>("Job");
+  expect(job?.metadata?.ownerReferences).toMatchObject([{ kind: "CronJob", name: "keepsake-box" }]);
+  expect(await home.logs(`job/${job?.metadata?.name}`)).toContain(JSON.stringify(run));
   expect(await runs.find("another")).toBeUndefined();
   expect(await runs.cancel("followed")).toBe(false);
 });
@@ -105,7 +107,7 @@ test("a run that found another one at work has nothing to record", async () => {
   );
   await runs.start(run);
   expect(await endOf("busy")).toMatchObject({ outcome: "refused" });
-  await home.until(`job/${jobName("box", "busy")}`, "condition=failed", 30_000);
+  await home.until("Job", jobName("box", "busy"), has("Failed"), 30_000);
   expect((await place.lost("box")).map(({ run }) => run.id)).not.toContain("busy");
 });
 
@@ -222,7 +224,7 @@ test("what could not be told, because NATS was away, is told when the app is loo
 });
 
 test("a run without its CronJob is refused with what to do", async () => {
-  await home.kubectl("delete", "cronjob", "keepsake-box", "--cascade=orphan");
+  await home.delete("CronJob", "keepsake-box", { propagation: "Orphan" });
   await expect(runs.start(describeRun({ id: "orphan" }))).rejects.toMatchObject({
     code: "job_cannot_start",
     hint: expect.stringContaining("make deploy"),

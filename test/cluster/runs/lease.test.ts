@@ -4,6 +4,7 @@ import { leaseHolder, type PodIdentity, takeLease } from "../../../shared/cluste
 import { describeRun } from "../../../shared/testing.ts";
 import { busybox } from "../images/busybox.ts";
 import { joinCluster } from "../join.ts";
+import { has } from "../objects.ts";
 
 const cluster = await joinCluster();
 const home = await cluster.namespace("lease");
@@ -20,8 +21,8 @@ async function podOf(name: string): Promise<PodIdentity> {
       containers: [{ name: "sleep", image: busybox, command: ["sleep", "1000"] }],
     },
   });
-  await home.until(`pod/${name}`, "condition=Ready");
-  const pod = await home.get("pod", name);
+  await home.until("Pod", name, has("Ready"));
+  const pod = await home.get("Pod", name);
   return { namespace: home.name, name, uid: pod?.metadata.uid as string };
 }
 
@@ -50,7 +51,7 @@ test("takeLease() lets one pod hold the lock, and another only once that pod is 
   // A scrub has a lock of its own.
   await (await takeLease(api, loser, "scrub", runOf("scrub-1"))).release();
 
-  await home.kubectl("delete", "pod", winner.name, "--force", "--grace-period=0");
+  await home.delete("Pod", winner.name, { graceSeconds: 0 });
   await expect.poll(async () => (await holder())?.state, { timeout: 30_000 }).toBe("gone");
   const next = await takeLease(api, loser, "main", runOf("run-3"));
   expect(next).toMatchObject({ number: 2, abandoned: { id: won } });
@@ -77,8 +78,7 @@ test("takeLease() lets one pod hold the lock, and another only once that pod is 
 test("takeLease() takes nothing from a pod that has the name of one that is gone, but is another", async () => {
   const old = await podOf("named");
   await takeLease(api, old, "drill", runOf("run-5"));
-  await home.kubectl("delete", "pod", "named", "--force", "--grace-period=0");
-  await home.kubectl("wait", "pod/named", "--for=delete", "--timeout=30s");
+  await home.delete("Pod", "named", { graceSeconds: 0 });
   const fresh = await podOf("named");
   expect(fresh.uid).not.toBe(old.uid);
   expect(await leaseHolder(api, home.name, "box", "drill")).toMatchObject({ state: "gone", run: { id: "run-5" } });

@@ -55,8 +55,7 @@ ${more}`;
 const types = await loadAppTypes();
 const site = siteOf(parseConfig(textOf(""), "/etc/keepsake/keepsake.yaml", types), textOf(""));
 const items = [...accounts(site), ...configMaps(site), ...cronJobs(site, new Map())];
-const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items });
-await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--filename=-");
+await home.apply(items);
 // There is no registry to ask for a newer one.
 const pull = "/spec/jobTemplate/spec/template/spec/initContainers/1/imagePullPolicy";
 const patch = JSON.stringify([{ op: "replace", path: pull, value: "IfNotPresent" }]);

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { KubeConfig } from "@kubernetes/client-node";
+import { KubeConfig, type V1Pod } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
 import { writeSave } from "../../../deploy/local/lab/factorio/make-save.ts";
 import { accounts } from "../../../deploy/manifests/accounts.ts";
@@ -18,8 +18,10 @@ import type { RunDescription } from "../../../shared/run/description.ts";
 import { readOutcome } from "../../../shared/run/outbox.ts";
 import type { Outcome } from "../../../shared/run/report.ts";
 import { silentLog, testDisk } from "../../../shared/testing.ts";
+import { done } from "../api.ts";
 import { keepsake, keepsakeImage } from "../images/keepsake.ts";
 import { joinCluster } from "../join.ts";
+import { has } from "../objects.ts";
 
 /* Runs in Jobs of the project's own image and manifests, started by the functions' own account. */
 
@@ -46,8 +48,7 @@ const types = await loadAppTypes();
 const configPath = "/etc/keepsake/keepsake.yaml";
 const site = siteOf(parseConfig(textOf(""), configPath, types), textOf(""));
 const items = [...accounts(site), ...configMaps(site), ...cronJobs(site, new Map())];
-const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items });
-await cluster.kubectlWith({ stdin }, "apply", "--server-side", "--filename=-");
+await home.apply(items);
 
 // A function has the export elsewhere than a run.
 const config = parseConfig(textOf(`nas: ${nas.folder}`), configPath, types);
@@ -76,12 +77,12 @@ test("a backup is made by a Job as the owner of the data, from a claim to the NA
   expect(await readFile(join(folders.backups, "latest.zip"))).toEqual(save);
   expect((await stat(join(folders.backups, "latest.zip"))).uid).toBe(845);
   expect(await recorded()).toContain("backup-factorio-1.outcome.json");
-  const job = await home.get("job", jobName("factorio", "backup-factorio-1"));
-  await home.until(`job/${job?.metadata.name}`, "condition=complete", 30_000);
+  const job = await home.get("Job", jobName("factorio", "backup-factorio-1"));
+  await home.until("Job", job?.metadata.name ?? "", has("Complete"), 30_000);
   const selector = `batch.kubernetes.io/job-name=${job?.metadata.name}`;
-  const [pod] = JSON.parse(await home.kubectl("get", "pods", "-l", selector, "-o", "json")).items;
+  const [pod] = await home.list<V1Pod>("Pod", selector);
   // What is left when NAS and NATS are away, and the log as well.
-  const left = JSON.parse(pod.status.containerStatuses[0].state.terminated.message);
+  const left = JSON.parse(pod?.status?.containerStatuses?.[0]?.state?.terminated?.message ?? "");
   expect(left).toMatchObject({ type: "outcome", runId: "backup-factorio-1", outcome: "created" });
   // The lock was given back.
   expect(await place.lockHolder(folders, "main")).toBeUndefined();
@@ -95,7 +96,7 @@ test("a run without the NAS is known by its pod, and recorded by the next one", 
   const outcome = await carryOut("backup-factorio-3", backup);
   expect(outcome).toMatchObject({ outcome: "failed", failure: { code: "nas_not_marked" } });
   await rename(`${marker}.away`, marker);
-  await home.until(`job/${jobName("factorio", "backup-factorio-3")}`, "condition=failed", 30_000);
+  await home.until("Job", jobName("factorio", "backup-factorio-3"), has("Failed"), 30_000);
   expect(await lostIds()).toEqual(["backup-factorio-3"]);
   expect(await carryOut("backup-factorio-4", { operation: "flush", app: "factorio" })).toMatchObject({
     outcome: "flushed",
@@ -112,7 +113,8 @@ async function startScrub(id: string): Promise<string> {
   await runs.start({ id, function: "backup-factorio", app: "factorio", request, startedBy: "test", startedAt });
   await expect.poll(async () => (await runs.find(id))?.progress?.phase).toBe("reading back");
   const selector = `batch.kubernetes.io/job-name=${jobName("factorio", id)}`;
-  return (await home.kubectl("get", "pods", "-l", selector, "-o", "name")).trim().replace("pod/", "");
+  const [pod] = await home.list("Pod", selector);
+  return pod?.metadata.name ?? "";
 }
 
 test("a run that is cancelled ends as cancelled, and one whose node is drained as interrupted: both are on record", async () => {
@@ -123,8 +125,7 @@ test("a run that is cancelled ends as cancelled, and one whose node is drained a
 
   const pod = await startScrub("backup-factorio-drained");
   const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: home.name } };
-  const path = `/api/v1/namespaces/${home.name}/pods/${pod}/eviction`;
-  await cluster.kubectlWith({ stdin: JSON.stringify(eviction) }, "create", "--raw", path, "-f", "-");
+  await done(cluster.api("POST", `/api/v1/namespaces/${home.name}/pods/${pod}/eviction`, eviction));
   await recordOf("backup-factorio-drained").toMatchObject({
     outcome: "interrupted",
     message: expect.stringContaining("its node was drained"),

@@ -9,6 +9,7 @@ import { initNas } from "../../../shared/nas/nas.ts";
 import type { RunLine } from "../../../shared/run/report.ts";
 import { boxConfig, describeOutcome, describeRun, silentLog, testDisk } from "../../../shared/testing.ts";
 import { busybox } from "../images/busybox.ts";
+import { has } from "../objects.ts";
 import { startCluster } from "../start.ts";
 
 /* What happens to the API, and to the way there, while a run goes on. */
@@ -113,7 +114,7 @@ test("a run is followed, and holds its lock, through a restart of the API server
 async function podsOf(name: string) {
   const containers = [{ name: "sleep", image: busybox, command: ["sleep", "1000"] }];
   await home.apply({ apiVersion: "v1", kind: "Pod", metadata: { name }, spec: { containers } });
-  await home.until(`pod/${name}`, "condition=Ready");
-  const pod = await home.get("pod", name);
+  await home.until("Pod", name, has("Ready"));
+  const pod = await home.get("Pod", name);
   return [{ namespace: home.name, name, uid: pod?.metadata.uid as string }] as const;
 }

@@ -1,3 +1,4 @@
+import type { V1Pod, V1ResourceQuota } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
 import { joinCluster } from "../join.ts";
 import { type GameOptions, gameOf, installGame, workloadOf } from "./testing.ts";
@@ -9,19 +10,15 @@ test.concurrent("stop() names the finalizer that holds a pod, and start() brings
   const game = await installGame(home, "held", { podMetadata: { finalizers: ["example.org/wait"] } });
   const options = game.options({ limits: { goneBeyondGrace: 1500 } });
   const [pod = ""] = await game.pods();
-  const held = async () =>
-    (await home.get<{ status: { phase: string } }>("pod", pod.slice("pod/".length)))?.status.phase;
+  const held = async () => (await home.get<V1Pod>("Pod", pod))?.status?.phase;
   const workload = workloadOf(cluster, options);
   // A pod whose containers have ended holds nothing open, whatever keeps its object.
   await workload.stop("run-1");
   expect(await held()).toBe("Succeeded");
   await workload.start();
   await workload.release();
-  const names = (await home.kubectl("get", "pods", "--selector=game=held", "--output=name"))
-    .split("\n")
-    .filter(Boolean);
-  for (const name of names)
-    await home.kubectl("patch", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}');
+  for (const { metadata } of await home.list("Pod", "game=held"))
+    await home.patch("Pod", metadata.name, { metadata: { finalizers: null } });
   expect(await game.replicas()).toEqual([1, 1]);
 });
 
@@ -69,7 +66,8 @@ test.concurrent("stop() ends its wait when the run is cancelled", async ({ expec
   expect(await game.replicas()).toEqual([1, 1]);
 });
 
-const broken: [what: string, with_: GameOptions & { claim?: string }, why: RegExp][] = [
+/** What is wrong with a workload, how long is waited for it (`readyMs`), and how that is said. */
+const broken: [what: string, with_: GameOptions & { claim?: string; readyMs?: number }, why: RegExp][] = [
   [
     "an image that is not there",
     { container: { image: "keepsake.test/nothing:1", imagePullPolicy: "Never" } },
@@ -83,31 +81,35 @@ const broken: [what: string, with_: GameOptions & { claim?: string }, why: RegEx
   ["no node that fits", { pod: { nodeSelector: { disk: "none" } } }, /finds no node: 0\/\d nodes are available/],
   [
     "a server that crashes",
-    { container: { command: ["sh", "-c", "exit 7"] } },
+    // It is given up as soon as it has crashed often enough.
+    { container: { command: ["sh", "-c", "exit 7"] }, readyMs: 60_000 },
     /ends again and again, last with exit status 7/,
   ],
   ["a claim that is missing", { claim: "nowhere" }, /persistentvolumeclaim "nowhere" not found/],
 ];
 
-test.concurrent.each(broken)("start() says of %s why the app is not ready", async (what, { claim, ...with_ }, why) => {
-  const name = `broken-${what.length}`;
-  const game = await installGame(home, name);
-  const limits = { ready: 10_000, steady: 2000 };
-  const workload = workloadOf(cluster, game.options({ limits }));
-  await workload.stop("run-1");
-  await home.apply(gameOf(name, claim ?? `${name}-data`, { replicas: 0, ...with_ }));
-  await expect(workload.start()).rejects.toMatchObject({
-    code: "workload_failed",
-    message: expect.stringMatching(why),
-    hint: expect.stringContaining(`kubectl describe deployment ${name} -n ${home.name}`),
-  });
-  expect(await workload.stoppedBy(), "it is still known that it has to be brought back").toBe("run-1");
-  await home.apply(gameOf(name, `${name}-data`, { replicas: 1 }));
-  const next = workloadOf(cluster, game.options());
-  await next.start();
-  await next.release();
-  expect(await game.replicas()).toEqual([1, 1]);
-});
+test.concurrent.each(broken)(
+  "start() says of %s why the app is not ready",
+  async (what, { claim, readyMs = 10_000, ...with_ }, why) => {
+    const name = `broken-${what.length}`;
+    const game = await installGame(home, name);
+    const limits = { ready: readyMs, steady: 2000 };
+    const workload = workloadOf(cluster, game.options({ limits }));
+    await workload.stop("run-1");
+    await home.apply(gameOf(name, claim ?? `${name}-data`, { replicas: 0, ...with_ }));
+    await expect(workload.start()).rejects.toMatchObject({
+      code: "workload_failed",
+      message: expect.stringMatching(why),
+      hint: expect.stringContaining(`kubectl describe deployment ${name} -n ${home.name}`),
+    });
+    expect(await workload.stoppedBy(), "it is still known that it has to be brought back").toBe("run-1");
+    await home.apply(gameOf(name, `${name}-data`, { replicas: 1 }));
+    const next = workloadOf(cluster, game.options());
+    await next.start();
+    await next.release();
+    expect(await game.replicas()).toEqual([1, 1]);
+  },
+);
 
 test("start() says of a quota that it keeps pods from being made", async () => {
   const home = await cluster.namespace("quota");
@@ -120,9 +122,9 @@ test("start() says of a quota that it keeps pods from being made", async () => {
     metadata: { name: "none" },
     spec: { hard: { pods: "0" } },
   });
-  await home.until("resourcequota/none", "jsonpath={.status.hard.pods}=0");
+  await home.until<V1ResourceQuota>("ResourceQuota", "none", (quota) => quota?.status?.hard?.pods === "0");
   await expect(workload.start()).rejects.toMatchObject({ message: expect.stringMatching(/exceeded quota: none/) });
-  await home.kubectl("delete", "resourcequota", "none");
+  await home.delete("ResourceQuota", "none");
   const next = workloadOf(cluster, game.options());
   await next.start();
   await next.release();

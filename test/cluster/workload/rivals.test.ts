@@ -1,25 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
 import { joinCluster } from "../join.ts";
+import { has } from "../objects.ts";
 import { type Game, gameOf, installGame, workloadOf } from "./testing.ts";
 
 const cluster = await joinCluster();
 const home = await cluster.namespace("rivals");
 
 /** As a GitOps controller applies what stands in its repository: with one replica. */
-const applyAs = (manager: string, name: string) =>
-  cluster.kubectlWith(
-    { stdin: JSON.stringify(gameOf(name, `${name}-data`)) },
-    ...[
-      "apply",
-      "--namespace",
-      home.name,
-      "--server-side",
-      "--force-conflicts",
-      `--field-manager=${manager}`,
-      "--filename=-",
-    ],
-  );
+const applyAs = (manager: string, name: string) => home.apply(gameOf(name, `${name}-data`), manager);
 
 /** One that heals at once whatever it finds changed. */
 function selfHeal(manager: string, game: Game): { end(): Promise<void> } {
@@ -90,7 +80,7 @@ test.concurrent("a Deployment that is deleted while it is stopped is told of, an
   const game = await installGame(home, "deleted");
   const workload = workloadOf(cluster, game.options());
   await workload.stop("run-1");
-  await home.kubectl("delete", "deployment", "deleted");
+  await home.delete("Deployment", "deleted");
   const gone = { code: "workload_failed", message: expect.stringMatching(/deleted meanwhile/), hint: /helm upgrade/ };
   await expect
     .poll(() =>
@@ -101,7 +91,7 @@ test.concurrent("a Deployment that is deleted while it is stopped is told of, an
     .toMatchObject(gone);
   await expect(workload.start()).rejects.toMatchObject(gone);
   await home.apply(gameOf("deleted", "deleted-data"));
-  await home.until("deployment/deleted", "condition=Available");
+  await home.until("Deployment", "deleted", has("Available"));
   await expect(workload.start()).rejects.toMatchObject(gone);
   // Nothing of it is left that a later run would have to put right.
   expect(await workloadOf(cluster, game.options()).stoppedBy()).toBeUndefined();
@@ -121,8 +111,9 @@ test.concurrent("an autoscaler of which the minimum is not zero leaves a stopped
   });
   const workload = workloadOf(cluster, game.options());
   await workload.stop("run-1");
-  const looked = "jsonpath={.status.conditions[?(@.type=='ScalingActive')].reason}=ScalingDisabled";
-  await home.until("hpa/scaled", looked);
+  await home.until<V2HorizontalPodAutoscaler>("HorizontalPodAutoscaler", "scaled", (live) =>
+    (live?.status?.conditions ?? []).some(({ reason }) => reason === "ScalingDisabled"),
+  );
   workload.fence?.();
   expect(await game.replicas()).toEqual([0, 0]);
   await workload.start();
@@ -164,8 +155,8 @@ test.concurrent("stop() and release() get their turn on a workload that others c
   const game = await installGame(home, "busy");
   let on = true;
   const others = Array.from({ length: 2 }, async (_, index) => {
-    for (let n = 0; on; n += 1)
-      await home.kubectl("annotate", "deployment/busy", "--overwrite", `example.org/${index}=${n}`);
+    for (let n = 0; on; n += 1, await delay(200))
+      await home.patch("Deployment", "busy", { metadata: { annotations: { [`example.org/${index}`]: `${n}` } } });
   });
   const workload = workloadOf(cluster, game.options());
   try {
@@ -182,7 +173,7 @@ test.concurrent("stop() and release() get their turn on a workload that others c
 
 test.concurrent("an annotation that nobody can read is told of, and the app left as it is", async () => {
   const game = await installGame(home, "scribbled", { replicas: 0 });
-  await home.kubectl("annotate", "deployment/scribbled", "keepsake.dev/stopped=yes");
+  await home.patch("Deployment", "scribbled", { metadata: { annotations: { "keepsake.dev/stopped": "yes" } } });
   const options = game.options();
   const workload = workloadOf(cluster, options);
   expect(await workload.stoppedBy()).toBeUndefined();
@@ -193,7 +184,7 @@ test.concurrent("an annotation that nobody can read is told of, and the app left
     ),
   ]);
   expect((await game.live()).metadata?.annotations).toHaveProperty(["keepsake.dev/stopped"]);
-  await home.kubectl("scale", "deployment/scribbled", "--replicas=1");
+  await home.scale("Deployment", "scribbled", 1);
   await workload.release();
   expect((await game.live()).metadata?.annotations).not.toHaveProperty(["keepsake.dev/stopped"]);
 });

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { connect } from "../../../shared/cluster/client.ts";
 import { isStoppedOnCluster } from "../../../shared/cluster/workload.ts";
 import { joinCluster } from "../join.ts";
+import { has } from "../objects.ts";
 import { gameOf, installGame, workloadOf } from "./testing.ts";
 
 const cluster = await joinCluster();
@@ -106,7 +107,7 @@ test.concurrent("stop() tells of a pod that has the claim as well and is not the
   const game = await installGame(home, "shared");
   const { template } = (gameOf("browser", "shared-data") as { spec: { template: { spec: object } } }).spec;
   await home.apply({ apiVersion: "v1", kind: "Pod", metadata: { name: "browser" }, spec: template.spec });
-  await home.until("pod/browser", "condition=Ready");
+  await home.until("Pod", "browser", has("Ready"));
   const options = game.options();
   const workload = workloadOf(cluster, options);
   await workload.stop("run-1");

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { V1Deployment, V1StatefulSet } from "@kubernetes/client-node";
+import type { V1Deployment, V1Pod, V1StatefulSet } from "@kubernetes/client-node";
 import { connect } from "../../../shared/cluster/client.ts";
 import type { Kubernetes } from "../../../shared/cluster/settings.ts";
 import { type ClusterWorkloadOptions, clusterWorkload } from "../../../shared/cluster/workload.ts";
@@ -78,9 +78,9 @@ export async function installGame(home: Namespace, name: string, options: GameOp
     },
     async pods() {
       // One that has ended may be listed a little longer.
-      const over = "--field-selector=status.phase!=Succeeded,status.phase!=Failed";
-      const names = await home.kubectl("get", "pods", "--selector", `game=${name}`, over, "--output=name");
-      return names.split("\n").filter(Boolean);
+      const over = ({ status }: V1Pod) => status?.phase === "Succeeded" || status?.phase === "Failed";
+      const pods = await home.list<V1Pod>("Pod", `game=${name}`);
+      return pods.filter((pod) => !over(pod)).map(({ metadata }) => metadata?.name ?? "");
     },
     async writes() {
       const before = (await logged()).length;
@@ -105,7 +105,8 @@ export async function installGame(home: Namespace, name: string, options: GameOp
       };
     },
   };
-  if (replicas > 0) await home.until(`${kind}/${name}`, `jsonpath={.status.readyReplicas}=${replicas}`);
+  const isReady = (live: V1Deployment | undefined) => live?.status?.readyReplicas === replicas;
+  if (replicas > 0) await home.until<V1Deployment>(kind, name, isReady);
   return game;
 }
 

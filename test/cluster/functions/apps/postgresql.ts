@@ -34,12 +34,12 @@ export async function layPostgresql(cluster: Cluster, passage: Passage): Promise
   await serve(home, "postgresql", 5432, {
     container: {
       command: ["sh", "-c", script],
-      readinessProbe: { exec: { command: ["pg_isready", "--host=127.0.0.1"] }, periodSeconds: 1, timeoutSeconds: 10 },
+      probe: { exec: { command: ["pg_isready", "--host=127.0.0.1"] } },
       volumeMounts: [{ name: "secret", mountPath: "/secret" }],
     },
     volumes: [{ name: "secret", secret: { secretName: "postgresql" } }],
   });
-  const service = await home.get<V1Service>("service", "postgresql");
+  const service = await home.get<V1Service>("Service", "postgresql");
   const port = await passage.into(service?.spec?.clusterIP ?? "", 5432);
   await mkdir(home.folder, { recursive: true });
   const passwordFile = join(home.folder, "password");

@@ -22,10 +22,10 @@ export async function startNats(cluster: Cluster, passage: Passage): Promise<Clu
   await serve(home, "nats", 4222, {
     container: {
       command: ["nats-server", ...options],
-      readinessProbe: { httpGet: { path: "/healthz", port: 8222 }, periodSeconds: 1, timeoutSeconds: 10 },
+      probe: { httpGet: { path: "/healthz", port: 8222 } },
     },
   });
-  const service = await home.get<V1Service>("service", "nats");
+  const service = await home.get<V1Service>("Service", "nats");
   const near = await passage.into(service?.spec?.clusterIP ?? "", 4222);
   const as = `nats://${user}:${password}`;
   return { home, url: `${as}@nats.${home.name}.svc.cluster.local:4222`, nearUrl: `${as}@127.0.0.1:${near}` };

@@ -1,8 +1,14 @@
 import { servers } from "../../images/servers.ts";
 import type { Namespace } from "../../namespace.ts";
+import { has } from "../../objects.ts";
 
 export interface ServerPod {
-  readonly container: { readonly command: string[]; readonly readinessProbe: object; readonly volumeMounts?: object[] };
+  readonly container: {
+    readonly command: string[];
+    /** What says that it is up. */
+    readonly probe: object;
+    readonly volumeMounts?: object[];
+  };
   readonly volumes?: object[];
 }
 
@@ -16,7 +22,9 @@ export async function serve(
   { container, volumes = [] }: ServerPod,
 ): Promise<void> {
   const labels = { "app.kubernetes.io/name": name };
-  const mounts = [...(container.volumeMounts ?? []), { name: "data", mountPath: "/data" }];
+  const { probe, command, volumeMounts = [] } = container;
+  const startupProbe = { ...probe, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 60 };
+  const mounts = [...volumeMounts, { name: "data", mountPath: "/data" }];
   await home.apply([
     {
       apiVersion: "v1",
@@ -24,11 +32,11 @@ export async function serve(
       metadata: { name, labels },
       spec: {
         terminationGracePeriodSeconds: 1,
-        containers: [{ name: "server", image: servers, ...container, volumeMounts: mounts }],
+        containers: [{ name: "server", image: servers, command, startupProbe, volumeMounts: mounts }],
         volumes: [...volumes, { name: "data", emptyDir: {} }],
       },
     },
     { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { selector: labels, ports: [{ port }] } },
   ]);
-  await home.until(`pod/${name}`, "condition=Ready");
+  await home.until("Pod", name, has("Ready"));
 }
