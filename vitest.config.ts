@@ -47,7 +47,10 @@ export default defineConfig({
           name: "cluster",
           include: ["test/cluster/**/*.test.ts"],
           globalSetup: ["test/temporary-folder.ts", "test/cluster/setup.ts"],
-          maxWorkers: 3,
+          // Most tests wait for pods.
+          maxWorkers: 4,
+          // Half a second for each file: the client library, and all of Keepsake.
+          isolate: false,
           sequence: { groupOrder: 1 },
           // Pods take a second to start, and longer on a busy machine.
           expect: { poll: { timeout: 30_000, interval: 100 } },

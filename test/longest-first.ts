@@ -4,7 +4,12 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** What takes longest: begun last, it would run alone at the end, with a core that has nothing to do. */
 const longest = [
   "test/cluster/functions/",
+  "test/cluster/deploy/",
+  "test/cluster/comes-back/jobs.test.ts",
+  "test/cluster/comes-back/faults.test.ts",
   "test/cluster/doctor/",
+  "test/cluster/workload/hindered.test.ts",
+  "test/cluster/comes-back/",
   "test/demo/demo.test.ts",
   "test/crash/",
   "test/outage/",

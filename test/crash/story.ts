@@ -43,10 +43,9 @@ export interface Story<World> {
 /** Where a story's runs keep their own things: `state` beside the configuration. */
 const statePath = (folder: string) => join(folder, "state");
 
-const table: CrashRow[] = [];
-
 export function killStories<World>(stories: readonly Story<World>[]): void {
-  for (const story of stories) describe(story.name, () => tell(story));
+  const table: CrashRow[] = [];
+  for (const story of stories) describe(story.name, () => tell(story, table));
   afterAll(async () => {
     const rows = table.map(({ steps, killed, story }) => [String(steps), String(killed), story]);
     console.log(formatTable([["STEPS", "KILLED AT", "STORY"], ...rows]).join("\n"));
@@ -54,7 +53,7 @@ export function killStories<World>(stories: readonly Story<World>[]): void {
   });
 }
 
-function tell<World>(story: Story<World>): void {
+function tell<World>(story: Story<World>, table: CrashRow[]): void {
   let base: string;
   let steps: readonly string[] = [];
   let expected: unknown;
@@ -69,8 +68,7 @@ function tell<World>(story: Story<World>): void {
       await use(folder, world);
     } finally {
       await story.close(world);
-      // On a cluster a server that was told to end writes until it does.
-      await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+      await rm(folder, { recursive: true, force: true });
     }
   };
   const run = (folder: string, killAt: number, request = story.request) => {
