@@ -155,8 +155,8 @@ test("the Job's runner killed because its memory is used up while the app is bei
 });
 
 test("the Job's deadline is over while the app is being stopped", async () => {
-  const installed = await install({ endsAfterSeconds: 15 });
-  const deadline = { spec: { jobTemplate: { spec: { activeDeadlineSeconds: 8 } } } };
+  const installed = await install({ endsAfterSeconds: 20 });
+  const deadline = { spec: { jobTemplate: { spec: { activeDeadlineSeconds: 12 } } } };
   await home.patch("CronJob", cronJobName("factorio"), deadline);
   const told: string[] = [];
   const outcome = await carryOut(installed, restore, async (phase) => void told.push(phase));
