@@ -22,12 +22,14 @@ export function unstore(source: Buffer, target: Buffer): number | undefined {
     } else {
       const length = runOf(bits);
       if (length === undefined || at + length > target.length) return undefined;
-      target.fill(0, at, at + length);
-      at += length;
+      // By copying: to fill memory that is shared takes ten times as long.
+      for (const end = at + length; at < end; ) at += zeros.copy(target, at, 0, end - at);
     }
   }
   return at;
 }
+
+const zeros = Buffer.alloc(1 << 14);
 
 /** The length of the run that begins here, which ends with an empty stored block; undefined when it is something else. */
 function runOf(bits: Bits): number | undefined {
