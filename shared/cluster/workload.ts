@@ -187,8 +187,12 @@ export function clusterWorkload(cluster: Cluster, options: ClusterWorkloadOption
 
     start: () =>
       ofWorkload(async () => {
+        const wasGuarded = guard !== undefined;
         endGuard();
         const found = await find();
+        // The guard hears of it a moment after it is so, and there may have been no change since that asked it.
+        const started = found.find(({ uid, replicas }) => wasGuarded && uid === own?.uid && replicas > 0);
+        if (started) throw fought(app, "stopped", started);
         if (own && !found.some(({ uid }) => uid === own?.uid)) {
           throw new Failure("workload_failed", `Cannot start "${app}": its ${inWords(at)} was deleted meanwhile`, {
             hint: "Install it again, as with helm upgrade --install; its data is there.",

@@ -69,9 +69,23 @@ test.concurrent("fence() fails once somebody has started the app while a run has
   expect(fence()).toBeUndefined();
   await home.kubectl("scale", "deployment/started", "--replicas=1");
   await expect.poll(fence).toMatchObject({ message: expect.stringContaining("somebody, as by kubectl scale") });
+});
+
+test.concurrent("start() fails when somebody has started the app meanwhile, even a moment ago; asked again it brings it back", async ({
+  expect,
+}) => {
+  const game = await installGame(home, "overtaken");
+  const workload = workloadOf(cluster, game.options());
+  await workload.stop("run-1");
+  await applyAs("argocd-controller", "overtaken");
+  await expect(workload.start()).rejects.toMatchObject({
+    code: "workload_failed",
+    message: 'Cannot keep "overtaken" stopped: "argocd-controller" has set Deployment "overtaken" to 1 meanwhile',
+  });
+  expect(await workload.stoppedBy()).toBe("run-1");
   await workload.start();
-  expect(fence()).toBeUndefined();
   await workload.release();
+  expect([await game.replicas(), await workload.stoppedBy()]).toEqual([[1, 1], undefined]);
 });
 
 test.concurrent("a Deployment that is deleted while it is stopped is told of, and one of the same name is not taken for it", async ({
