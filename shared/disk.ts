@@ -107,17 +107,17 @@ export class Disk {
     const create: typeof openSmall = typeof bytes === "string" ? openSmall : open;
     const file = await this.#step(`create ${path}`, () => create(path, "wx", options.mode ?? this.#fileMode));
     try {
-      const parts = options.onSynced && syncedParts(file, options.onSynced);
-      const written = await this.#fill(file, path, bytes, options, parts?.wrote).catch(async (error) => {
-        await parts?.end().catch(() => {});
+      const parts = syncedParts(file, options.onSynced);
+      const written = await this.#fill(file, path, bytes, options, parts.wrote).catch(async (error) => {
+        await parts.end().catch(() => {});
         throw error;
       });
       await this.#step(`fsync ${path}`, async () => {
-        await parts?.end();
+        await parts.end();
         await this.#setAttributes(file, options);
         if (options.sync !== false) await file.sync();
       });
-      await parts?.last(written.sizeBytes);
+      await parts.last(written.sizeBytes);
       await file.close();
       return written;
     } catch (error) {
@@ -132,7 +132,7 @@ export class Disk {
     path: string,
     bytes: Bytes,
     { signal, onBytes }: WriteOptions,
-    wrote?: (doneBytes: number) => Promise<void>,
+    wrote: (doneBytes: number) => Promise<void>,
   ): Promise<Written> {
     // Of a small text hardly anybody asks for it.
     const hash = typeof bytes === "string" ? undefined : createHash("sha256");
@@ -144,7 +144,7 @@ export class Disk {
       await writing;
       sizeBytes += chunk.byteLength;
       onBytes?.(sizeBytes);
-      await wrote?.(sizeBytes);
+      await wrote(sizeBytes);
     };
     const source = typeof bytes === "string" ? [Buffer.from(bytes)] : bytes instanceof Uint8Array ? [bytes] : bytes;
     let first = true;
@@ -356,10 +356,10 @@ async function writeAll(file: SmallFileHandle, bytes: Uint8Array, position: numb
   }
 }
 
-const partBytes = 32 << 20;
+const partBytes = 16 << 20;
 
-/** Sends each part to the disk while the next is written, and tells `onSynced` when it is there. */
-function syncedParts(file: SmallFileHandle, onSynced: NonNullable<WriteOptions["onSynced"]>) {
+/** Sends each part to the disk while the next is written, so that little waits for it, and tells `onSynced` when it is there. */
+function syncedParts(file: SmallFileHandle, onSynced: WriteOptions["onSynced"]) {
   let told = 0;
   let telling = Promise.resolve();
   return {
@@ -369,12 +369,12 @@ function syncedParts(file: SmallFileHandle, onSynced: NonNullable<WriteOptions["
       told = doneBytes;
       // The part before has to be through: what waits for the disk stays bounded.
       await telling;
-      telling = file.datasync().then(() => onSynced(from, to));
+      telling = file.datasync().then(() => onSynced?.(from, to));
       telling.catch(() => {});
     },
     end: () => telling,
     async last(sizeBytes: number) {
-      if (told < sizeBytes) await onSynced(told, sizeBytes);
+      if (told < sizeBytes) await onSynced?.(told, sizeBytes);
     },
   };
 }

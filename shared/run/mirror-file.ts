@@ -6,11 +6,14 @@ import { lstat, stat } from "../files.ts";
 import type { MirrorFile } from "../mirror-app.ts";
 import type { Manifest } from "../nas/points.ts";
 import { sha256Of } from "../nas/publish.ts";
-import { openReadBack, type ReadBack } from "../nas/read-back.ts";
+import { type Hasher, openReadBack, type ReadBack } from "../nas/read-back.ts";
 import { contentOf } from "../source/chunks.ts";
 import type { MirrorRun } from "./app-run.ts";
 
 type Entry = Manifest["files"][number];
+
+/** So large that waiting for each costs nothing. */
+const backBytes = 2 << 20;
 
 /**
  * Copies a file to the NAS: hashed on the way, read back, and only then given its name. What has the name already, of
@@ -43,10 +46,12 @@ export async function placeFile(
   const staged = join(folders.incoming, "file");
   await ctx.disk.makeDir(folders.incoming);
   await ctx.disk.remove(staged);
-  const { written, arrived } = await writeProven(ctx.disk, staged, contentOf(from), {
-    signal: ctx.signal,
-    onBytes: (done) => ctx.progress("copying", done),
-  });
+  const { written, arrived } = await writeProven(
+    ctx.disk,
+    staged,
+    { content: contentOf(from), sizeBytes },
+    { signal: ctx.signal, onBytes: (done) => ctx.progress("copying", done) },
+  );
   if (written.sizeBytes !== sizeBytes) {
     throw new Failure(
       "source_changing",
@@ -72,31 +77,59 @@ export async function placeFile(
   return { kind: "file", name: path, ...written, checksum: written.sha256 };
 }
 
-/** Writes a file and reads it back, each part as soon as it is on the disk, so that this takes hardly any time more. */
+/** From here on a second thread gains more than it takes to start. */
+const worthBytes = 64 << 20;
+/** What is read back lies in these until it is hashed. */
+const ringSize = 3;
+
+/**
+ * Writes a file and reads it back, each part as soon as it is on the disk, so that this takes hardly any time more.
+ * What comes back of a large one is hashed on another thread.
+ */
 async function writeProven(
   disk: Disk,
   path: string,
-  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  { content, sizeBytes }: { content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>; sizeBytes: number },
   options: { signal: AbortSignal; onBytes: (doneBytes: number) => void },
 ): Promise<{ written: Written; arrived: string }> {
-  const hash = createHash("sha256");
-  const buffer = Buffer.allocUnsafeSlow(1 << 19);
+  // Loaded here: other runs need no threads.
+  const worker = sizeBytes < worthBytes ? undefined : (await import("../file-worker.ts")).threadFor(sizeBytes);
+  const hasher = worker?.hasher() ?? hasherHere();
+  const ring = Array.from({ length: ringSize }, () => ({
+    memory: hasher.memory(Math.min(backBytes, Math.max(sizeBytes, 1))),
+    hashed: Promise.resolve(),
+  }));
+  let turn = 0;
   let back: ReadBack | undefined;
   const onSynced = async (fromByte: number, toByte: number) => {
     back ??= await openReadBack(path, { signal: options.signal });
-    for (let at = fromByte; at < toByte; ) {
+    for (let at = fromByte; at < toByte; turn += 1) {
       options.signal.throwIfAborted();
-      const chunk = await back.fill(buffer.subarray(0, Math.min(buffer.length, toByte - at)), at);
-      hash.update(chunk);
+      const slot = ring[turn % ringSize] as (typeof ring)[number];
+      await slot.hashed;
+      const chunk = await back.fill(slot.memory.subarray(0, Math.min(slot.memory.length, toByte - at)), at);
+      slot.hashed = hasher.update(chunk);
+      slot.hashed.catch(() => {});
       at += chunk.length;
     }
   };
   try {
     const written = await disk.write(path, content, { ...options, onSynced });
-    return { written, arrived: hash.digest("hex") };
+    for (const { hashed } of ring) await hashed;
+    return { written, arrived: await hasher.digest() };
   } finally {
     await back?.close();
+    await worker?.end();
   }
+}
+
+function hasherHere(): Hasher {
+  const hash = createHash("sha256");
+  return {
+    memory: Buffer.allocUnsafeSlow,
+    update: async (bytes) => void hash.update(bytes),
+    digest: async () => hash.digest("hex"),
+  };
 }
 
 async function hashOf(content: AsyncIterable<Uint8Array>): Promise<string> {
