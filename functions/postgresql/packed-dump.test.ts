@@ -15,15 +15,11 @@ const summary = { checksum: "of the statements" } as DumpSummary;
 /** A packed file, and what is known of it. */
 async function pack() {
   const path = join(await tempFolder(), "dump.sql.gz");
-  const blocks: number[] = [];
   const parts: Buffer[] = [];
-  const packed = gzipBlocks(Readable.from([text]), {
-    blockBytes: 1 << 16,
-    onBlock: (sizeBytes) => void blocks.push(sizeBytes),
-  });
+  const packed = gzipBlocks(Readable.from([text]), { proven: true });
   for await (const part of packed) parts.push(Buffer.from(part));
   await writeFile(path, Buffer.concat(parts));
-  return { path, known: { summary, blocks, textBytes: text.length, sha256: await sha256Of(path) } };
+  return { path, known: { summary, sha256: await sha256Of(path) } };
 }
 
 async function summaryOf(path: string) {
@@ -56,8 +52,6 @@ test("summaryOfPacked() leaves any other file to the scan: a flipped bit, a cut,
   rememberPacked(known);
   expect(await summaryOf(path)).toBeUndefined();
   await writeFile(path, whole);
-  rememberPacked({ ...known, textBytes: known.textBytes - 1 });
-  expect(await summaryOf(path)).toBeUndefined();
   rememberPacked({ ...known, sha256: "0".repeat(64) });
   expect(await summaryOf(path)).toBeUndefined();
 });

@@ -1,4 +1,5 @@
 import { constants, createDeflateRaw, type ZlibOptions } from "node:zlib";
+import { withFinalBlock } from "./inflate-block.ts";
 import { storedBound, storeWithRuns } from "./stored-runs.ts";
 import { freeWhole, whole } from "./whole.ts";
 
@@ -16,8 +17,8 @@ const fewRepeats = 0.03;
 /** From which on run lengths alone are no match for them, as in any text. */
 const manyRepeats = 0.25;
 
-/** What `deflateBlock` needs of memory beside a block of up to `blockBytes`. */
-export const scratchBytes = (blockBytes: number) => Math.max(storedBound(blockBytes), sampleBytes);
+/** What `deflateBlock` needs of memory beside a block of up to `blockBytes`, and `proveBlock` after it. */
+export const scratchBytes = (blockBytes: number) => Math.max(withFinalBlock(storedBound(blockBytes)), sampleBytes);
 
 /**
  * Deflates a block on its own, in the way that suits it, found by trying on a sample: stored but for runs of zeros when

@@ -5,9 +5,10 @@ import { Failure } from "../failures.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { emptyFinalBlock, maxBlockBytes, memberHeader, trailerBytes } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
+import { inflateBlock, withFinalBlock } from "./inflate-block.ts";
 import { storedBound } from "./stored-runs.ts";
 import { unstore } from "./unstore.ts";
-import { freeWhole, whole } from "./whole.ts";
+import { freeWhole } from "./whole.ts";
 
 export interface GunzipOptions {
   /**
@@ -225,16 +226,12 @@ async function* inflateSlices(
     const filled = unstore(bytes, target);
     if (filled !== undefined) return { result: target.subarray(0, filled), done: () => memory.release(target) };
     memory.release(target);
-    // With it the slice is deflated data of its own, which ends here and nowhere else.
-    const wanted = bytes.length + emptyFinalBlock.length;
-    const buffer = bufferOf(free.pop(), wanted);
-    bytes.copy(buffer);
-    emptyFinalBlock.copy(buffer, bytes.length);
-    const { result, used } = await inflateWhole(buffer.subarray(0, wanted)).catch((cause) => {
+    const scratch = bufferOf(free.pop(), withFinalBlock(bytes.length));
+    const { result, leftBytes } = await inflateBlock(bytes, scratch).catch((cause) => {
       throw notTrue(offset, cause);
     });
-    free.push(buffer);
-    if (used !== wanted) throw notTrue(offset + used);
+    free.push(scratch);
+    if (leftBytes !== 0) throw notTrue(offset + withFinalBlock(bytes.length) - leftBytes);
     return { result, done: () => freeWhole(result) };
   };
   for await (const { result, done } of inOrder(slices(), inflate, Math.min(availableParallelism(), 3) + 1)) {
@@ -245,16 +242,8 @@ async function* inflateSlices(
   if (!emptyFinalBlock.equals(await cursor.take(emptyFinalBlock.length))) throw notTrue(offset);
 }
 
-const usualBlockBytes = Blocks.blockBytes;
-const usualSliceBytes = storedBound(usualBlockBytes) + emptyFinalBlock.length;
+const usualSliceBytes = withFinalBlock(storedBound(Blocks.blockBytes));
 
 /** The buffer, when it is large enough; otherwise a new one. */
 const bufferOf = (buffer: Buffer | undefined, wantedBytes: number): Buffer =>
   buffer && buffer.length >= wantedBytes ? buffer : Buffer.allocUnsafeSlow(Math.max(wantedBytes, usualSliceBytes));
-
-async function inflateWhole(slice: Buffer): Promise<{ result: Buffer; used: number }> {
-  // More than what a block holds: then the result lies in one chunk, which is not copied.
-  const engine = createInflateRaw({ chunkSize: usualBlockBytes + 64 });
-  const result = await whole(engine, slice, maxBlockBytes);
-  return { result, used: engine.bytesWritten };
-}

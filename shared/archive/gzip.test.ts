@@ -2,9 +2,10 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { Transform } from "node:stream";
+import { DeflateRaw, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { tempFolder } from "../testing.ts";
 import { gunzipBlocks, gzipBlocks } from "./gzip.ts";
 import { chunksOf, collect, gzipped } from "./testing.ts";
@@ -241,6 +242,25 @@ test("gzipBlocks() and gunzipBlocks() that are cancelled, left, or whose source 
     });
     await expect(collect(way(failing.stream))).rejects.toThrow("nas gone");
   }
+});
+
+test("gzipBlocks() that proves its blocks writes the same, and sends none that a broken zlib made", async () => {
+  const bytes = Buffer.concat([text(20_000), sectors(30), noise(9000)]);
+  const { file } = await gzipped(bytes);
+  expect((await gzipped(bytes, { proven: true })).file.equals(file)).toBe(true);
+
+  // A bit of what zlib has made flips in memory.
+  const engine = DeflateRaw.prototype as Transform;
+  onTestFinished(() => void Reflect.deleteProperty(engine, "push"));
+  engine.push = function (chunk?: Buffer) {
+    if (chunk) chunk.writeUInt8(chunk.readUInt8(chunk.length >> 1) ^ 1, chunk.length >> 1);
+    return Transform.prototype.push.call(this, chunk);
+  };
+  const proven = watched(text(60_000));
+  const sent = collect(gzipBlocks(proven.stream, { proven: true }));
+  await expect(sent).rejects.toMatchObject({ code: "internal", message: expect.stringMatching(/Cannot pack/) });
+  expect(proven.seen.closed).toBe(true);
+  expect((await gzipped(bytes)).file.equals(file)).toBe(false);
 });
 
 test("gzipBlocks() refuses blocks that could not be read again", async () => {

@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { deflateBlock, scratchBytes } from "./deflate-block.ts";
 import { emptyFinalBlock, maxBlockBytes, memberHeader, memberTrailer } from "./gzip-format.ts";
 import { inOrder } from "./in-order.ts";
+import { proveBlock } from "./inflate-block.ts";
 import { freeWhole } from "./whole.ts";
 
 export { chunksOfBlocks, gunzipBlocks } from "./gunzip.ts";
@@ -14,6 +15,8 @@ export interface GzipOptions {
   blockBytes?: number;
   /** Blocks deflated at the same time. Fewer than the 4 threads that zlib shares with files, or reading waits. */
   concurrency?: number;
+  /** Inflates each block again before it is given on, and compares it with what it was made of. */
+  proven?: boolean;
   /** Told in order; a header of 10 bytes stands before the first block, 10 bytes follow the last. */
   onBlock?: (compressedBytes: number) => void;
   signal?: AbortSignal;
@@ -27,6 +30,7 @@ const blocksAhead = 3;
  * `gunzipBlocks` reads it in parallel. The same bytes and options give the same result with the same zlib.
  * Chunks of `bytes` are copied before the next is asked for. What it yields is valid until the next is asked for.
  * Ends, in whichever way, only after all work under way has ended and `bytes` is closed.
+ * @throws {Failure} `internal` when it was to be proven, and is not sound.
  */
 export async function* gzipBlocks(bytes: AsyncIterable<Uint8Array>, options: GzipOptions = {}): AsyncGenerator<Buffer> {
   const { level = 5, blockBytes = 1 << 20, onBlock, signal } = options;
@@ -66,6 +70,11 @@ export async function* gzipBlocks(bytes: AsyncIterable<Uint8Array>, options: Gzi
       signal?.throwIfAborted();
       const scratch = take();
       const result = await deflateBlock(block, level, scratch);
+      if (options.proven) {
+        const spare = take();
+        await proveBlock(result, block, spare);
+        free.push(spare);
+      }
       free.push(wholeOf(block));
       if (result.buffer === scratch.buffer) return { result, done: () => void free.push(scratch) };
       free.push(scratch);
