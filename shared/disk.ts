@@ -356,7 +356,7 @@ async function writeAll(file: SmallFileHandle, bytes: Uint8Array, position: numb
   }
 }
 
-const partBytes = 16 << 20;
+const partBytes = 8 << 20;
 
 /** Sends each part to the disk while the next is written, so that little waits for it, and tells `onSynced` when it is there. */
 function syncedParts(file: SmallFileHandle, onSynced: WriteOptions["onSynced"]) {
