@@ -12,8 +12,8 @@ import type { MirrorRun } from "./app-run.ts";
 
 type Entry = Manifest["files"][number];
 
-/** So large that waiting for each costs nothing. */
-const backBytes = 2 << 20;
+/** So large that waiting for each costs nothing; of a small file less, but never little: a file may have grown. */
+const [leastBackBytes, mostBackBytes] = [64 << 10, 2 << 20];
 
 /**
  * Copies a file to the NAS: hashed on the way, read back, and only then given its name. What has the name already, of
@@ -96,7 +96,7 @@ async function writeProven(
   const worker = sizeBytes < worthBytes ? undefined : (await import("../file-worker.ts")).threadFor(sizeBytes);
   const hasher = worker?.hasher() ?? hasherHere();
   const ring = Array.from({ length: ringSize }, () => ({
-    memory: hasher.memory(Math.min(backBytes, Math.max(sizeBytes, 1))),
+    memory: hasher.memory(Math.min(mostBackBytes, Math.max(sizeBytes, leastBackBytes))),
     hashed: Promise.resolve(),
   }));
   let turn = 0;
