@@ -6,6 +6,7 @@ const packages: Readonly<Record<string, string>> = {
   restic: "restic",
   borg: "borgbackup",
   rsync: "rsync",
+  rclone: "rclone",
   strace: "strace",
   bash: "bash",
   tar: "tar",
