@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import type { RunDescription } from "../../../shared/run/description.ts";
 import { describeRun, type Killed, killsAtAll, type Running, runKilled, startRunner } from "../../crash/kill.ts";
 import { expectTidyNas } from "../../crash/nas-checks.ts";
@@ -66,6 +66,8 @@ async function restoreUpTo(when: Moment, options: Parameters<typeof open>[3] = {
   const world = await openWorld(options);
   const { state, config } = places(world.folder);
   const running = await startRunner(state, config, restore(), { program, env: { HOLD_AT: moments[when] } });
+  // One that is still held up when its test has failed would wait for ever; of one that has ended nothing is killed.
+  onTestFinished(() => void running.process.kill("SIGKILL"));
   const isThere = async () => new RegExp(moments[when]).test((await running.steps()).at(-1) ?? "");
   await expect.poll(isThere, { interval: 50 }).toBe(true);
   const goOn = async () => {
