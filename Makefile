@@ -38,8 +38,8 @@ test: setup-test ## every test, with lint, types, formatting, unused code and im
 	@$(NODE) node_modules/vitest/vitest.mjs run --project "unit*"
 	@[ '$(E2E)' = no ] || $(MAKE) --no-print-directory e2e
 
-e2e: setup-e2e ## the tests on a real Kubernetes, which is built the first time: Linux, as root
-	@exec $(NODE) node_modules/vitest/vitest.mjs run --project cluster
+e2e: setup-e2e ## the tests on a real Kubernetes, which is built the first time, and on a real NFS export: Linux, as root
+	@exec $(NODE) node_modules/vitest/vitest.mjs run --project cluster --project nfs
 
 test-crash: setup ## the runs killed at every single step
 	@npm run --silent test:crash

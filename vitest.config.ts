@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["**/*.test.ts"],
-          exclude: [...exclude, ...together, "test/cluster/**"],
+          exclude: [...exclude, ...together, "test/cluster/**", "test/nfs/**"],
           globalSetup: ["test/temporary-folder.ts", "test/bundle-programs.ts"],
           ...workers,
         },
@@ -54,6 +54,17 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           // Pods take a second to start, and longer on a busy machine.
           expect: { poll: { timeout: 30_000, interval: 100 } },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "nfs",
+          include: ["test/nfs/**/*.test.ts"],
+          globalSetup: ["test/temporary-folder.ts", "test/bundle-programs.ts"],
+          // Beside the cluster's.
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -10,6 +10,7 @@ export const programs = [
   "deploy/local/lab/open-webui/server.ts",
   "deploy/local/lab/sdtd/server.ts",
   "test/crash/killed-runner.ts",
+  "test/nfs/client-process.ts",
 ] as const;
 
 /** Names the folder that `bundle-programs.ts` has made of them. */

@@ -14,7 +14,7 @@ const wantedBytes = 4 * 2 ** 30;
  * is in memory where there is room: their runs make each file durable, and would wait for the disk half of their time.
  */
 export function setup({ name, config }: TestProject): () => void {
-  const folder = (name !== "cluster" && folderInMemory()) || made(tmpdir());
+  const folder = (name.startsWith("unit") && folderInMemory()) || made(tmpdir());
   config.env.TMPDIR = folder;
   return () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }

@@ -3,7 +3,7 @@
 # PostgreSQL's server and client, and nats-server.
 #   sh deploy/local/setup.sh          what make demo and make up need
 #   sh deploy/local/setup.sh test     and what only the tests do: chromium, and prometheus for its promtool
-#   sh deploy/local/setup.sh e2e      and what the Kubernetes of the tests is built from and runs on (Debian, Ubuntu)
+#   sh deploy/local/setup.sh e2e      and what the Kubernetes and the NFS export of the tests take (Debian, Ubuntu)
 #   sh deploy/local/setup.sh tools    the npm packages: all that speaking to a gateway takes
 # May run as often as you like; does nothing when all is there. Says what it installs.
 set -eu
@@ -65,14 +65,22 @@ install_packages_of_debian() {
     printf '#!/bin/sh\nexit 101\n' >"$no_start"
     chmod 755 "$no_start"
   fi
+  services=
+  for package; do
+    case $package in
+      nats-server | prometheus) services="$services $package" ;;
+      nfs-ganesha)
+        services="$services $package"
+        # It comes along, and opens a port.
+        has rpcbind || services="$services rpcbind.socket rpcbind"
+        ;;
+    esac
+  done
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q >&2 || fail "apt-get update failed; what it says stands above."
   apt-get install -q -y --no-install-recommends "$@" >&2 || fail "apt-get install failed; what it says stands above."
-  for package; do
-    case $package in nats-server | prometheus)
-      ! command -v systemctl >/dev/null 2>&1 || systemctl --quiet disable "$package" >&2 || :
-      ;;
-    esac
+  for service in $services; do
+    ! command -v systemctl >/dev/null 2>&1 || systemctl --quiet disable "$service" >&2 || :
   done
 }
 
@@ -84,6 +92,14 @@ missing() {
   debian="$debian${debian:+ }$1"
   homebrew="$homebrew${homebrew:+ && }brew install $2"
   words="$words${words:+, }$3"
+}
+
+# Whether apt-get can bring them: not every release and processor has all that Debian has.
+release_has() {
+  command -v apt-get >/dev/null 2>&1 || return 1
+  # A fresh container knows of no package.
+  apt-cache show bash >/dev/null 2>&1 || apt-get update -q >&2 || return 1
+  for package; do apt-cache show "$package" >/dev/null 2>&1 || return 1; done
 }
 
 install_missing() {
@@ -110,12 +126,19 @@ if [ "${1:-}" = test ]; then
   has promtool || missing prometheus prometheus "promtool of prometheus"
 fi
 if [ "${1:-}" = e2e ]; then
-  [ "$(uname -s)" = Linux ] || fail "The tests on Kubernetes need Linux. make test E2E=no leaves them out."
+  [ "$(uname -s)" = Linux ] || fail "The tests on Kubernetes and on NFS need Linux. make test E2E=no leaves them out."
   has go || missing golang-go go Go
   has mmdebstrap || missing mmdebstrap mmdebstrap mmdebstrap
   has_all ip iptables nsenter || missing "iproute2 iptables util-linux" iproute2 "ip, iptables and nsenter"
   has openssl || missing openssl openssl openssl
   [ -x "$prefix/bin/busybox" ] || missing busybox-static busybox busybox
   [ -x "$prefix/usr/lib/cni/bridge" ] || missing containernetworking-plugins cni "the plugins of CNI"
+  if ! has_all linux.uml ganesha.nfsd; then
+    if [ "$(id -u)" = 0 ] && release_has user-mode-linux nfs-ganesha-vfs; then
+      missing "user-mode-linux nfs-ganesha nfs-ganesha-vfs" nfs-ganesha "an NFS server and Linux as its client (ganesha.nfsd, linux.uml)"
+    else
+      say "The tests on a real NFS export are skipped: they need root, and user-mode-linux and nfs-ganesha-vfs of Debian."
+    fi
+  fi
 fi
 [ -z "$debian" ] || install_missing

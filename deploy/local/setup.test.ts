@@ -119,6 +119,29 @@ test("setup.sh e2e installs what a Kubernetes is built from and runs on, and nee
   expect(await setUp("e2e")).toMatchObject({ code: 1, text: expect.stringContaining("make test E2E=no") });
 });
 
+test("setup.sh e2e installs an NFS server and its client where the release has them, and says so where they are left out", async () => {
+  await program("apt-get", 'echo "apt-get $*" >>calls');
+  await program("apt-cache", '[ "$2" = bash ]');
+  await program("systemctl", 'echo "systemctl $*" >>calls');
+  await have(...all, "go", "openssl", "ip", "iptables", "nsenter", "mmdebstrap", "rpcbind");
+  for (const file of ["bin/busybox", "usr/lib/cni/bridge"]) {
+    await mkdir(join(clone, file, ".."), { recursive: true });
+    await writeFile(join(clone, file), "", { mode: 0o755 });
+  }
+  const leftOut = { code: 0, text: expect.stringContaining("tests on a real NFS export are skipped") };
+  expect(await setUp("e2e")).toMatchObject(leftOut);
+  await program("id", "echo 0");
+  expect(await setUp("e2e")).toMatchObject({ ...leftOut, calls: [expect.stringMatching(/^npm/)] });
+  await program("apt-cache", ":");
+  expect((await setUp("e2e")).calls.slice(1)).toEqual([
+    "apt-get update -q",
+    "apt-get install -q -y --no-install-recommends user-mode-linux nfs-ganesha nfs-ganesha-vfs",
+    "systemctl --quiet disable nfs-ganesha",
+  ]);
+  await have("linux.uml", "ganesha.nfsd");
+  expect(await setUp("e2e")).toMatchObject({ code: 0, text: "" });
+});
+
 test("setup.sh as root says what it installs, and lets no server of the packages start", async () => {
   await program("id", "echo 0");
   await program("systemctl", 'echo "systemctl $*" >>calls');

@@ -22,10 +22,13 @@ export async function carry(
   configPath: string,
   app: string,
   request: RunRequest,
-  options: Partial<Pick<RunnerOptions, "signal" | "now" | "onStep" | "publisher">> & { authorised?: true } = {},
+  options: Partial<Pick<RunnerOptions, "signal" | "now" | "onStep" | "publisher">> & {
+    authorised?: true;
+    runId?: string;
+  } = {},
 ): Promise<Carried> {
   count += 1;
-  const runId = `test-${app}-${process.pid}-${count}`;
+  const { runId = `test-${app}-${process.pid}-${count}` } = options;
   const lines: RunLine[] = [];
   const told: Event[] = [];
   const steps: string[] = [];
