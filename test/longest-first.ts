@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const longest = [
   "test/cluster/functions/",
   "test/cluster/deploy/",
+  "test/nfs/",
   "test/cluster/comes-back/jobs.test.ts",
   "test/cluster/comes-back/faults.test.ts",
   "test/cluster/doctor/",

@@ -1,10 +1,10 @@
 #!/bin/sh
 # The first process of a client: mounts the export, and becomes the program that the tests speak to.
-#   boot.sh <name> <address> <server> <program…>
+#   boot.sh <name> <address> <server> <where> <program…>
 # The machine's own file system is the client's, by hostfs; /mnt is in its memory.
 set -eu
-name=$1 address=$2 server=$3
-shift 3
+name=$1 address=$2 server=$3 where=$4
+shift 4
 
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -21,9 +21,9 @@ done
 
 busybox ifconfig lo 127.0.0.1 up
 busybox ifconfig eth0 "$address" netmask 255.255.255.0 up
-mkdir /mnt/nas
+mkdir "$where"
 # The server may still be starting.
-until busybox mount -t nfs4 -o "vers=4.2,addr=$server,clientaddr=$address" "$server:/export" /mnt/nas; do
+until busybox mount -t nfs4 -o "vers=4.2,addr=$server,clientaddr=$address" "$server:/export" "$where"; do
   sleep 0.2
 done
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { createReadStream, writeSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { createReadStream, existsSync, writeSync } from "node:fs";
+import { open, readFile, rm } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Disk, temporaryFor } from "../../shared/disk.ts";
@@ -45,12 +46,18 @@ const doing: { [Name in OrderName]: (order: Orders[Name]["order"]) => Promise<Or
       .update(await readFile(path))
       .digest("hex");
   },
-  create: ({ folder, names, content }) => inTurn(names, (name) => disk.createExclusive(join(folder, name), content)),
-  rename: ({ folder, names, content }) =>
+  async remove({ path }) {
+    await rm(path);
+    return null;
+  },
+  exist: ({ paths }) => inTurn(paths, async (path) => existsSync(path)),
+  claim: ({ way, folder, names, content }) =>
     inTurn(names, async (name) => {
-      const made = temporaryFor(join(folder, name));
+      const path = join(folder, name);
+      if (way === "createExclusive") return disk.createExclusive(path, content);
+      const made = temporaryFor(path);
       await disk.write(made, content);
-      return disk.renameExclusive(made, join(folder, name));
+      return disk.renameExclusive(made, path);
     }),
   async lock({ folders }) {
     const holder = await ownIdentity();
@@ -66,6 +73,13 @@ const doing: { [Name in OrderName]: (order: Orders[Name]["order"]) => Promise<Or
       }
     });
   },
+  fence: () =>
+    inTurn(locks, (lock) =>
+      lock.fence().then(
+        () => true as const,
+        (error) => error.code as string,
+      ),
+    ),
   async release() {
     for (const lock of locks.splice(0)) await lock.release();
     return null;
@@ -73,7 +87,7 @@ const doing: { [Name in OrderName]: (order: Orders[Name]["order"]) => Promise<Or
 };
 
 const ownRun = () => ({
-  id: `run-${process.pid}`,
+  id: `run-on-${hostname()}`,
   function: "backup-factorio",
   app: "factorio",
   request: { operation: "backup" as const, app: "factorio", allow: [] },
@@ -81,7 +95,7 @@ const ownRun = () => ({
   startedAt: new Date().toISOString(),
 });
 
-async function inTurn<T>(names: readonly string[], act: (name: string) => Promise<T>): Promise<T[]> {
+async function inTurn<T, U>(names: readonly U[], act: (name: U) => Promise<T>): Promise<T[]> {
   const answers: T[] = [];
   for (const name of names) answers.push(await act(name));
   return answers;

@@ -13,6 +13,7 @@ export interface ClientOptions {
   device: string;
   address: string;
   server: string;
+  mountedAt: string;
   /** The network namespace in which the device is. */
   network: string;
   /** For what it keeps on this machine while it runs. */
@@ -21,12 +22,16 @@ export interface ClientOptions {
 
 /** A Linux kernel of its own (user-mode-linux), with the export mounted, and one process. */
 export class Client {
+  readonly name: string;
   readonly #process: ChildProcessWithoutNullStreams;
+  readonly #ended: Promise<unknown>;
   readonly #lines: AsyncIterator<string>;
   #log = "";
 
-  private constructor(child: ChildProcessWithoutNullStreams) {
+  private constructor(name: string, child: ChildProcessWithoutNullStreams) {
+    this.name = name;
     this.#process = child;
+    this.#ended = once(child, "close");
     child.stderr.on("data", (text) => {
       this.#log += text;
     });
@@ -34,7 +39,7 @@ export class Client {
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  static start({ name, device, address, server, network, folder }: ClientOptions): Client {
+  static start({ name, device, address, server, mountedAt, network, folder }: ClientOptions): Client {
     const program = [process.execPath, programPath("test/nfs/client-process.ts")];
     const kernel = [
       ...["mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "quiet"],
@@ -42,11 +47,11 @@ export class Client {
       // What the kernel says goes to standard error; the second console is the process's alone.
       ...["con=null", "con0=null,fd:2", "con1=fd:0,fd:1"],
       ...["PATH=/usr/sbin:/usr/bin:/sbin:/bin", `NODE_COMPILE_CACHE=${process.env.NODE_COMPILE_CACHE ?? ""}`],
-      ...["init=/bin/sh", "--", boot, name, address, server, ...program],
+      ...["init=/bin/sh", "--", boot, name, address, server, mountedAt, ...program],
     ];
     // All of it goes with this process, and with whoever it was started by.
     const around = ["--pdeathsig", "KILL", "nsenter", `--net=${network}`, "unshare", "--pid", "--fork", "--kill-child"];
-    return new Client(spawn("setpriv", [...around, "linux.uml", ...kernel]));
+    return new Client(name, spawn("setpriv", [...around, "linux.uml", ...kernel]));
   }
 
   /** Returns when it can be asked. */
@@ -76,8 +81,8 @@ export class Client {
 
   /** The power goes: nothing that it has not sent arrives any more. */
   async kill(): Promise<void> {
-    const ended = once(this.#process, "close");
-    if (this.#process.kill("SIGKILL")) await ended;
+    this.#process.kill("SIGKILL");
+    await this.#ended;
   }
 
   #tell(told: Told): void {

@@ -10,6 +10,9 @@ export const canExport = ["linux.uml", "ganesha.nfsd"].every((program) =>
   (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program))),
 );
 
+/** Where clients have the export. */
+export const mountedAt = "/mnt/nas";
+
 /** Clients by their names: each has a network with the server, of this number. */
 const networks = { a: 1, b: 2 } as const;
 
@@ -30,7 +33,7 @@ exec ganesha.nfsd -F -f "$folder/ganesha.conf" -L "$folder/ganesha.log" -p "$fol
 
 const settings = (folder: string) => `
 NFS_CORE_PARAM { Protocols = 4; Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = true; }
-NFSv4 { Graceless = true; Lease_Lifetime = 5; RecoveryBackend = fs; RecoveryRoot = "${folder}/recovery"; }
+NFSv4 { Graceless = true; RecoveryBackend = fs; RecoveryRoot = "${folder}/recovery"; }
 EXPORT {
   Export_Id = 1; Path = "${folder}/export"; Pseudo = /export; Protocols = 4;
   Access_Type = RW; Squash = No_Root_Squash; SecType = sys;
@@ -42,11 +45,13 @@ EXPORT {
 export class NfsExport {
   readonly #folder: string;
   readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
   readonly #clients = new Set<Client>();
 
   private constructor(folder: string, child: ChildProcess) {
     this.#folder = folder;
     this.#process = child;
+    this.#ended = once(child, "close");
   }
 
   /** @param folder For what it writes; the caller removes it. */
@@ -77,6 +82,7 @@ export class NfsExport {
       address: `10.99.${number}.2`,
       server: `10.99.${number}.1`,
       network: `/proc/${this.#process.pid}/ns/net`,
+      mountedAt,
       folder: this.#folder,
     });
     this.#clients.add(client);
@@ -86,13 +92,13 @@ export class NfsExport {
 
   async stop(): Promise<void> {
     await Promise.all([...this.#clients].map((client) => client.kill()));
-    const ended = once(this.#process, "close");
-    if (this.#process.kill("SIGKILL")) await ended;
+    this.#process.kill("SIGKILL");
+    await this.#ended;
   }
 
   /** @throws {Error} When the server has ended, with what it said. */
   async #end(): Promise<never> {
-    if (this.#process.exitCode === null) await once(this.#process, "exit");
+    await this.#ended;
     const log = await readFile(join(this.#folder, "ganesha.log"), "utf8").catch(() => "");
     throw new Error(`The NFS server has ended:\n${log}`);
   }

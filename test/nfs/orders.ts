@@ -16,12 +16,19 @@ export interface Orders {
   };
   /** The sha256 of a file, as any program reads it: from the client's cache, where it has it. */
   hash: { order: { path: string }; answer: string };
-  /** Makes the files of these names, each unless it is there. Answers which ones were made. */
-  create: { order: { folder: string; names: string[]; content: string }; answer: boolean[] };
-  /** Gives files that it makes these names, each unless it is taken. Answers which ones were free. */
-  rename: { order: { folder: string; names: string[]; content: string }; answer: boolean[] };
-  /** Takes the locks in these folders and keeps them. Answers with a number for each, or the failure's code. */
+  /** Removes a file, by hand. */
+  remove: { order: { path: string }; answer: null };
+  /** Answers which of these paths there are. */
+  exist: { order: { paths: string[] }; answer: boolean[] };
+  /** Gives each of these names to a file with this content, unless it is taken. Answers which ones it got. */
+  claim: {
+    order: { way: "createExclusive" | "renameExclusive"; folder: string; names: string[]; content: string };
+    answer: boolean[];
+  };
+  /** Takes the locks in these folders and keeps them. Answers with the number of each, or why it did not get it. */
   lock: { order: { folders: string[] }; answer: (number | string)[] };
+  /** Asks each of these locks whether it has it still. Answers true, or with the failure's code. */
+  fence: { order: object; answer: (true | string)[] };
   /** Gives back the locks that it has. */
   release: { order: object; answer: null };
 }
