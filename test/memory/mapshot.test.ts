@@ -22,7 +22,7 @@ test(`a runner stays under 150 MB with a render of ${sizeMiB} MiB in tiles of 10
 }, async () => {
   const lab = join(folder, String(sizeMiB));
   await layLab(lab);
-  const surfaces = [square((sizeMiB << 20) / 102_400)];
+  const surfaces = [square((sizeMiB * 2 ** 20) / 102_400)];
   await render(lab, { surfaces, tileMax: 32, tileMin: 32, tileBytes: 102_400 });
   const publish = await runMeasured(places(lab).config, "mapshot", { operation: "backup", allow: [] });
   expect(publish.outcome.failure).toBeUndefined();
