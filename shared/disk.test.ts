@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { Disk, ignore, isTemporary, temporaryFor } from "./disk.ts";
 import { createStep } from "./step.ts";
 import { readTree, stepsOf, stopDeadAt, tempFolder, testDisk, writeTree } from "./testing.ts";
@@ -27,6 +27,19 @@ test("write() writes and hashes in one pass, whatever the bytes come as", async 
     expect(told.at(-1)).toBe(6);
   }
   expect(await disk.write(join(folder, "empty"), "")).toEqual({ sizeBytes: 0, sha256: sha256("") });
+});
+
+test("write() sends a large file to the disk while it is written, and one that need not be there never", async () => {
+  const folder = await tempFolder();
+  const handle = await open(folder);
+  const datasync = vi.spyOn(Object.getPrototypeOf(handle), "datasync");
+  onTestFinished(() => datasync.mockRestore());
+  await handle.close();
+  const large = Array.from({ length: 20 }, () => Buffer.alloc(1 << 20));
+  await disk.write(join(folder, "scratch"), large, { sync: false });
+  expect(datasync).not.toHaveBeenCalled();
+  await disk.write(join(folder, "backup"), large);
+  expect(datasync).toHaveBeenCalledTimes(2);
 });
 
 test("write() never replaces a file, and never writes through a link", async () => {

@@ -107,17 +107,19 @@ export class Disk {
     const create: typeof openSmall = typeof bytes === "string" ? openSmall : open;
     const file = await this.#step(`create ${path}`, () => create(path, "wx", options.mode ?? this.#fileMode));
     try {
-      const parts = syncedParts(file, options.onSynced);
-      const written = await this.#fill(file, path, bytes, options, parts.wrote).catch(async (error) => {
-        await parts.end().catch(() => {});
+      // A copy in scratch space need never reach the disk.
+      const isWaitedFor = options.sync !== false || options.onSynced !== undefined;
+      const parts = isWaitedFor ? syncedParts(file, options.onSynced) : undefined;
+      const written = await this.#fill(file, path, bytes, options, parts?.wrote).catch(async (error) => {
+        await parts?.end().catch(() => {});
         throw error;
       });
       await this.#step(`fsync ${path}`, async () => {
-        await parts.end();
+        await parts?.end();
         await this.#setAttributes(file, options);
         if (options.sync !== false) await file.sync();
       });
-      await parts.last(written.sizeBytes);
+      await parts?.last(written.sizeBytes);
       await file.close();
       return written;
     } catch (error) {
@@ -132,7 +134,7 @@ export class Disk {
     path: string,
     bytes: Bytes,
     { signal, onBytes }: WriteOptions,
-    wrote: (doneBytes: number) => Promise<void>,
+    wrote?: (doneBytes: number) => Promise<void>,
   ): Promise<Written> {
     // Of a small text hardly anybody asks for it.
     const hash = typeof bytes === "string" ? undefined : createHash("sha256");
@@ -144,7 +146,7 @@ export class Disk {
       await writing;
       sizeBytes += chunk.byteLength;
       onBytes?.(sizeBytes);
-      await wrote(sizeBytes);
+      await wrote?.(sizeBytes);
     };
     const source = typeof bytes === "string" ? [Buffer.from(bytes)] : bytes instanceof Uint8Array ? [bytes] : bytes;
     let first = true;
