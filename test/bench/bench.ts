@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "./command.ts";
+import { quoted, run, shell } from "./command.ts";
 import type { Pair } from "./statistics.ts";
 import type { Row } from "./table.ts";
 
@@ -79,6 +79,13 @@ export class Bench {
   /** The data in the page cache, as it is where it was just written or read: the same for both sides. */
   async warm(folder: string): Promise<void> {
     await run("sh", ["-c", 'find "$1" -type f -exec cat {} + >/dev/null', "sh", folder]);
+  }
+
+  /** What a line takes, in seconds, that makes a folder which is not there. */
+  async making(folder: string, line: string): Promise<number> {
+    await shell(`rm -rf ${quoted(folder)}`);
+    await this.settle();
+    return (await shell(line)).seconds;
   }
 
   async settle(): Promise<void> {

@@ -45,13 +45,9 @@ async function measureFirst(bench: Bench, site: Site, models: string, peer: stri
   bench.say("first mirror, against rsync and sha256sum -c");
   const sums = `${peer}.sums`;
   await shell(`cd ${quoted(models)} && find . -type f -exec sha256sum {} + > ${quoted(sums)}`);
-  const rsync = async () => {
-    await shell(`rm -rf ${quoted(peer)}`);
-    await bench.settle();
-    const lines = `rsync -a ${quoted(`${models}/`)} ${quoted(peer)}; cd ${quoted(peer)}; sha256sum --quiet -c ${quoted(sums)}`;
-    return (await shell(lines)).seconds;
-  };
-  bench.rows.push(timeRow(work, "rsync -a; sha256sum -c", 1 / 3, await bench.pairs(bench.fewRounds, ours, rsync)));
+  const rsync = `rsync -a ${quoted(`${models}/`)} ${quoted(peer)}; cd ${quoted(peer)}; sha256sum --quiet -c ${quoted(sums)}`;
+  const pairs = await bench.pairs(bench.fewRounds, ours, () => bench.making(peer, rsync));
+  bench.rows.push(timeRow(work, "rsync -a; sha256sum -c", 1 / 3, pairs));
   await shell(`rm -rf ${quoted(peer)} ${quoted(sums)}`);
 }
 

@@ -25,21 +25,17 @@ export const tiles: Work = {
         return run.seconds;
       };
       const peer = join(folder, "peer");
-      const anew = (line: string) => async () => {
-        await shell(`rm -rf ${quoted(peer)}`);
-        await bench.settle();
-        return (await shell(line)).seconds;
-      };
       const work = "first publish of 6,000 tiles, sha256 verified";
       const sums = join(folder, "sums");
       await shell(`cd ${quoted(renders)} && find . -type f -exec sha256sum {} + > ${quoted(sums)}`);
       const rsync = `rsync -a --fsync ${quoted(`${renders}/`)} ${quoted(peer)}; cd ${quoted(peer)}; sha256sum --quiet -c ${quoted(sums)}`;
       bench.say("first publish, against rsync and sha256sum -c");
-      const toRsync = await bench.pairs(bench.rounds, ours, anew(rsync));
+      const toRsync = await bench.pairs(bench.rounds, ours, () => bench.making(peer, rsync));
       bench.rows.push(timeRow(work, "rsync -a --fsync; sha256sum -c", 0.6, toRsync));
       const rclone = (what: string) => `rclone ${what} --quiet --config '' ${quoted(renders)} ${quoted(peer)}`;
       bench.say("first publish, against rclone");
-      const toRclone = await bench.pairs(bench.rounds, ours, anew(`${rclone("copy")}; ${rclone("check --download")}`));
+      const checked = `${rclone("copy")}; ${rclone("check --download")}`;
+      const toRclone = await bench.pairs(bench.rounds, ours, () => bench.making(peer, checked));
       bench.rows.push(timeRow(work, "rclone copy; rclone check --download", 1, toRclone));
       await measureUnchanged(bench, { site, what: "the tiles", data: renders });
       bench.say("the tiles, nothing changed, against rclone sync");
