@@ -84,6 +84,7 @@ test.concurrent("start() fails when somebody has started the app meanwhile, even
   });
   expect(await workload.stoppedBy()).toBe("run-1");
   await workload.start();
+  expect(() => workload.fence?.()).not.toThrow();
   await workload.release();
   expect([await game.replicas(), await workload.stoppedBy()]).toEqual([[1, 1], undefined]);
 });
